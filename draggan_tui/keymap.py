@@ -138,6 +138,7 @@ KEY_GROUPS: dict[str, tuple[KeyBinding, ...]] = {
         KeyBinding("previous-class", "V", "previous class", "session.browse_classes", (-1,)),
         KeyBinding("models", "M", "another model", "screen.open_models"),
         KeyBinding("photograph", "a", "a photograph of yours: align it, invert it", "screen.open_photograph"),
+        KeyBinding("photograph-view", "A", "photograph, inversion, edit in the photograph", "photograph.view_next"),
         KeyBinding("save", "s", "save: the image too, in full resolution", "session.save"),
         KeyBinding("export", "E", "export: image, video, latent", "screen.open_export"),
         KeyBinding("restart-engine", "R", "restart the engine", "screen.restart_engine"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from draggan_engine.core.edit import Edit
 from draggan_engine.core.edit_ops import PairPoint, move_point, set_point
@@ -12,7 +13,8 @@ from draggan_engine.core.geometry import Point, Size
 from draggan_engine.core.mask_regions import ShapeKind
 from draggan_engine.server.photograph_messages import InversionProgress
 
-from .photograph import Photograph
+from .photograph import Photograph, PhotographViews
+from .preview_cache import RgbArray
 from .viewport import Viewport
 
 
@@ -123,6 +125,30 @@ class AligningPhotograph:
     first_point: Point | None = None
 
 
+PhotographView = Literal["aligned", "inversion", "pasted"]
+PHOTOGRAPH_VIEWS: tuple[PhotographView, ...] = ("aligned", "inversion", "pasted")
+"""The fields of `PhotographViews`, in the order in which they are shown."""
+
+
+@dataclass(frozen=True, eq=False)
+class ViewingPhotograph:
+    """One of the views of the edit's photograph is shown in place of the edit.
+
+    Attributes:
+        image_view, image_cursor: viewport and cursor of the image, to which the editor returns.
+    """
+
+    views: PhotographViews
+    image_view: Viewport
+    image_cursor: Point
+    shown: PhotographView = "aligned"
+
+    @property
+    def image(self) -> RgbArray:
+        """The shown image, `uint8 [H, W, 3]`; that of a photograph may be reduced."""
+        return self.views.pasted.image if self.shown == "pasted" else getattr(self.views, self.shown)
+
+
 @dataclass(frozen=True)
 class Inverting:
     """The engine inverts the photograph at `path`.
@@ -138,7 +164,7 @@ class Inverting:
 
 
 RunningDrag = Dragging | LiveDrag | ReleasedDrag
-Mode = Idle | LoadingModel | Pen | ShapeMode | Grab | RunningDrag | AligningPhotograph | Inverting
+Mode = Idle | LoadingModel | Pen | ShapeMode | Grab | RunningDrag | AligningPhotograph | Inverting | ViewingPhotograph
 
 
 def check_can_edit(mode: Mode) -> None:
@@ -162,6 +188,8 @@ def check_hands_free(mode: Mode) -> None:
     """
     if isinstance(mode, AligningPhotograph):
         raise EditError("a photograph is shown: {place} sets a point in it, {cancel} leaves it")
+    if isinstance(mode, ViewingPhotograph):
+        raise EditError("the photograph is shown: {photograph-view} goes on, {cancel} shows the edit")
     if isinstance(mode, Grab):
         raise EditError(f"{mode} is grabbed: {{place}} drops it, {{cancel}} puts it back")
     if isinstance(mode, LiveDrag):

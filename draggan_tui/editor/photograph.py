@@ -24,6 +24,21 @@ class Photograph:
     image: RgbArray
 
 
+@dataclass(frozen=True, eq=False)
+class PhotographViews:
+    """What an edit has to do with its photograph.
+
+    Attributes:
+        aligned: the photograph as it was aligned, `uint8 [H, W, 3]`.
+        inversion: the image of its latent, of the same size.
+        pasted: the photograph with the edit pasted back.
+    """
+
+    aligned: RgbArray
+    inversion: RgbArray
+    pasted: Photograph
+
+
 @dataclass(frozen=True)
 class PhotographStart:
     """A photograph to invert.

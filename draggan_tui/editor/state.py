@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +20,7 @@ from draggan_engine.core.revision_id import RevisionId
 from .gesture import Gesture
 from .history_cursor import HistoryCursor
 from .modes import (
+    PHOTOGRAPH_VIEWS,
     AligningPhotograph,
     Grab,
     Idle,
@@ -30,9 +31,10 @@ from .modes import (
     ReleasedDrag,
     RunningDrag,
     ShapeMode,
+    ViewingPhotograph,
     check_can_edit,
 )
-from .photograph import Photograph
+from .photograph import Photograph, PhotographViews
 from .viewport import Viewport
 
 STILL_LOADING = "the model is still loading"
@@ -297,9 +299,30 @@ class EditorState:
         self.viewport = Viewport(photograph.size, self.viewport.screen_size)
         self.place_cursor(((photograph.size.width - 1) / 2, (photograph.size.height - 1) / 2))
 
+    def view_photograph(self, views: PhotographViews) -> None:
+        """Show the edit's photograph, as it was aligned, in place of the edit.
+
+        Raises:
+            EditError: the editor is in the middle of something.
+        """
+        self.check_can_edit()
+        self.mode, self.gesture = ViewingPhotograph(views, self.viewport, self.placed_cursor), None
+
+    def view_next(self, viewing: ViewingPhotograph) -> None:
+        """Show the next view of the photograph, or after the last one the edit again."""
+        if viewing.shown == PHOTOGRAPH_VIEWS[-1]:
+            self.hide_photograph()
+            return
+        next_view = PHOTOGRAPH_VIEWS[PHOTOGRAPH_VIEWS.index(viewing.shown) + 1]
+        self.mode = replace(viewing, shown=next_view)
+        if next_view == "pasted":
+            size = viewing.views.pasted.size
+            self.viewport = Viewport(size, self.viewport.screen_size)
+            self.place_cursor(((size.width - 1) / 2, (size.height - 1) / 2))
+
     def hide_photograph(self) -> None:
         """Show the image again, and the cursor where it was."""
-        if isinstance(self.mode, AligningPhotograph):
+        if isinstance(self.mode, AligningPhotograph | ViewingPhotograph):
             self.viewport = self.mode.image_view.resized(self.viewport.screen_size)
             self.cursor, self.mode = self.mode.image_cursor, Idle()
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 from draggan_engine.core.inversion_choices import CLOSE_PSNR, LOW_PSNR
 from draggan_engine.server.photograph_messages import InversionEnded, InversionProgress
 from draggan_tui.editor.history_text import counted
-from draggan_tui.editor.modes import AligningPhotograph, Inverting, Mode
+from draggan_tui.editor.modes import AligningPhotograph, Inverting, Mode, PhotographView
 
 from .drag_progress import time_left_text
 from .inspector_text import seconds_text
 
 LOW_PSNR_TEXT = "the image is not much like the photograph: {undo} goes back; then set the two points anew, or open a model of such images"
+VIEW_TEXTS: dict[PhotographView, str] = {
+    "aligned": "the photograph, as it was aligned",
+    "inversion": "the inversion: the image of the model from which the edit started",
+    "pasted": "the edit in the photograph",
+}
 CLOSE_PSNR_TEXT = "in the photograph, what a drag moves may be seen twice"
 
 

@@ -15,7 +15,7 @@ from draggan_engine.core.errors import EditError, ThemeError
 from draggan_tui.client.advice import with_advice
 from draggan_tui.client.engine_client import EngineClient
 from draggan_tui.config import themes
-from draggan_tui.editor.commands import drag, history, mask, mouse, points, session, view
+from draggan_tui.editor.commands import drag, history, mask, mouse, photograph, points, session, view
 from draggan_tui.editor.commands.context import CommandContext, MessageKind
 from draggan_tui.editor.modes import LoadingModel
 from draggan_tui.editor.photograph import PhotographStart
@@ -36,6 +36,7 @@ COMMAND_MODULES: dict[str, ModuleType] = {
     "drag": drag,
     "history": history,
     "mask": mask,
+    "photograph": photograph,
     "points": points,
     "screen": screen_commands,
     "session": session,

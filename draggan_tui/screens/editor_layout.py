@@ -16,14 +16,14 @@ from draggan_tui.editor.commands.context import MessageKind
 from draggan_tui.editor.displayed_images import DisplayedImages
 from draggan_tui.editor.history_text import place_text
 from draggan_tui.editor.mask_reach import mask_conflicts
-from draggan_tui.editor.modes import AligningPhotograph, Grab, Inverting, LiveDrag, Pen, ShapeMode
+from draggan_tui.editor.modes import AligningPhotograph, Grab, Inverting, LiveDrag, Pen, ShapeMode, ViewingPhotograph
 from draggan_tui.editor.preview_cache import RgbArray
 from draggan_tui.editor.state import EditorState
 from draggan_tui.rendering.compare import ComparedImages
 from draggan_tui.rendering.dithering import ColorDepth
 from draggan_tui.rendering.edit_overlay import overlay_of_cursor, overlay_of_edit, overlay_of_photograph
 from draggan_tui.rendering.inspector_state import InspectorState
-from draggan_tui.rendering.inversion_text import alignment_text, inversion_text, side_text
+from draggan_tui.rendering.inversion_text import VIEW_TEXTS, alignment_text, inversion_text, side_text
 from draggan_tui.rendering.loading_text import SPINNER, model_label, placeholder_text
 from draggan_tui.rendering.loupe import CloseUp
 from draggan_tui.rendering.narrow_panel_text import narrow_panel_text
@@ -201,6 +201,8 @@ class EditorLayout:
         state, latest_image = self._state, self._displayed_images.latest
         if isinstance(state.mode, AligningPhotograph):
             return state.mode.photograph.image
+        if isinstance(state.mode, ViewingPhotograph):
+            return state.mode.image
         if state.is_inverting:
             return latest_image
         if state.model_info is None or latest_image is None or state.comparison == "after":
@@ -222,7 +224,8 @@ class EditorLayout:
         state = self._state
         if isinstance(state.mode, AligningPhotograph):
             return overlay_of_photograph(state, state.mode)
-        return overlay_of_cursor(state) if state.is_inverting else overlay_of_edit(state)
+        shows_cursor_only = isinstance(state.mode, Inverting | ViewingPhotograph)
+        return overlay_of_cursor(state) if shows_cursor_only else overlay_of_edit(state)
 
     def _mode_words(self) -> tuple[str, ...]:
         state, mode = self._state, self._state.mode
@@ -231,7 +234,11 @@ class EditorLayout:
             mode.kind.upper() if isinstance(mode, ShapeMode) else "",
             "" if state.comparison == "after" else state.comparison.upper(),
             "GRAB" if isinstance(mode, Grab) else "",
-            "PHOTOGRAPH" if isinstance(mode, AligningPhotograph) else "INVERT" if state.is_inverting else "",
+            "PHOTOGRAPH"
+            if isinstance(mode, AligningPhotograph | ViewingPhotograph)
+            else "INVERT"
+            if state.is_inverting
+            else "",
             "LIVE" if isinstance(mode, LiveDrag) else "DRAG" if state.is_dragging else "",
             str(state.count or ""),
             "*" if state.has_unsaved_changes else "",
@@ -245,6 +252,8 @@ class EditorLayout:
             return with_keys(self._screen.app, alignment_text(state.mode))
         if isinstance(state.mode, Inverting):
             return inversion_text(state.mode)
+        if isinstance(state.mode, ViewingPhotograph):
+            return VIEW_TEXTS[state.mode.shown]
         if state.is_dragging and not self.inspector.display:
             return self.inspector.progress_text
         if self._shows_hints and state.model_info is not None:
@@ -256,11 +265,13 @@ class EditorLayout:
         state, edit, latest_image = self._state, self._state.drawn_edit, self._displayed_images.latest
         if isinstance(state.mode, AligningPhotograph):
             latest_image = state.mode.photograph.image
+        elif isinstance(state.mode, ViewingPhotograph):
+            latest_image = state.mode.image
         cursor_color = None
         if latest_image is not None and state.cursor is not None:
             cursor_color = color_at(latest_image, state.viewport.image_size, state.cursor)
         close_up = None
-        shows_points = not isinstance(state.mode, AligningPhotograph | Inverting)
+        shows_points = not isinstance(state.mode, AligningPhotograph | Inverting | ViewingPhotograph)
         if latest_image is not None and state.selected_pair is not None and shows_points:
             selected_handle = edit.pairs[state.selected_pair].handle
             close_up = CloseUp(latest_image, state.image_size, selected_handle, state.selected_pair + 1)

@@ -34,6 +34,7 @@ from draggan_engine.server.photograph_messages import (
     InversionPreview,
     InversionProgress,
     PhotographOpened,
+    PhotographViewed,
 )
 from draggan_engine.server.pull_messages import PullEnded, PullProgress
 from draggan_tui.client.advice import with_advice
@@ -100,10 +101,11 @@ class EngineEvents:
                 self._screen.show_state()
             case (
                 PhotographOpened()
+                | PhotographViewed()
                 | InversionProgress()
                 | InversionPreview()
                 | InversionEnded()
-                | Failed(task="open_photograph" | "invert_photograph")
+                | Failed(task="open_photograph" | "invert_photograph" | "view_photograph")
             ):
                 self._screen.photographs.handle(engine_event)
             case DragStarted() | DragProgress() | DragPreview() | DragEnded():

@@ -7,7 +7,16 @@ from typing import Any, Literal
 
 from textual.app import App
 
-from draggan_tui.editor.modes import AligningPhotograph, Grab, Inverting, LiveDrag, LoadingModel, Pen, ShapeMode
+from draggan_tui.editor.modes import (
+    AligningPhotograph,
+    Grab,
+    Inverting,
+    LiveDrag,
+    LoadingModel,
+    Pen,
+    ShapeMode,
+    ViewingPhotograph,
+)
 from draggan_tui.editor.state import EditorState
 from draggan_tui.rendering.key_line import KeyHint
 
@@ -23,6 +32,7 @@ HintMode = Literal[
     "pen",
     "photograph",
     "inverting",
+    "viewing",
     "unfinished pair",
     "idle",
 ]
@@ -48,6 +58,7 @@ HINTS: dict[HintMode, tuple[tuple[str, str], ...]] = {
         ("place", "set the point"), ("cancel", "leave"), ("left down up right", "move"), ("zoom-in zoom-out", "zoom"),
         ("goto", "coordinates"),
     ),
+    "viewing": (("photograph-view", "next view"), ("cancel", "the edit"), ("zoom-in zoom-out", "zoom")),
     "inverting": (("drag", "stop and keep it"), ("zoom-in zoom-out", "zoom"), ("quit", "quit")),
     "unfinished pair": (
         ("place", "set the target"), ("cancel", "remove it"), ("left down up right", "move"), ("goto", "coordinates"),
@@ -85,6 +96,8 @@ def hint_mode(state: EditorState) -> HintMode:
             return "photograph"
         case Inverting():
             return "inverting"
+        case ViewingPhotograph():
+            return "viewing"
     if state.is_dragging:
         return "dragging"
     return "unfinished pair" if any(pair.target is None for pair in state.edit.pairs) else "idle"

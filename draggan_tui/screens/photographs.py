@@ -14,12 +14,13 @@ from draggan_engine.server.photograph_messages import (
     InversionProgress,
     OpenPhotograph,
     PhotographOpened,
+    PhotographViewed,
 )
 from draggan_tui.client.advice import with_advice
 from draggan_tui.editor.commands import photograph as photograph_commands
 from draggan_tui.editor.commands.context import MessageKind
 from draggan_tui.editor.modes import Inverting
-from draggan_tui.editor.photograph import Photograph, PhotographStart
+from draggan_tui.editor.photograph import Photograph, PhotographStart, PhotographViews
 from draggan_tui.rendering.inversion_text import outcome_text
 
 from .photograph_prompt import PhotographPrompt
@@ -28,7 +29,7 @@ from .question import Question
 if TYPE_CHECKING:
     from .editor import EditorScreen
 
-PhotographEvent = PhotographOpened | InversionProgress | InversionPreview | InversionEnded
+PhotographEvent = PhotographOpened | PhotographViewed | InversionProgress | InversionPreview | InversionEnded
 
 
 class Photographs:
@@ -159,14 +160,23 @@ class Photographs:
                 self._context.inversion.take_progress(event)
                 self._screen.panels.status_line.clear()
                 self._screen.show_state()
+            case PhotographViewed():
+                self._view(event)
             case InversionPreview():
                 self._preview(event)
             case InversionEnded():
                 self._ended(event)
+            case Failed(task="view_photograph"):
+                self._screen.report(with_advice(event.message, event.remedy), "bad")
             case Failed():
                 self._context.inversion.end(None)
                 self._screen.sync()
                 self._screen.report(with_advice(event.message, event.remedy), "bad")
+
+    def _view(self, event: PhotographViewed) -> None:
+        pasted = Photograph(Path(), Size(event.width, event.height), event.pasted.to_array())
+        views = PhotographViews(event.aligned.to_array(), event.inversion.to_array(), pasted)
+        self._screen.attempt(lambda: photograph_commands.show(self._context, views))
 
     def _preview(self, event: InversionPreview) -> None:
         if self._state.is_inverting:

@@ -24,7 +24,7 @@ from draggan_tui.editor.gesture import (
     PaintStroke,
     StretchShape,
 )
-from draggan_tui.editor.modes import AligningPhotograph, LiveDrag, Pen, ShapeMode
+from draggan_tui.editor.modes import AligningPhotograph, LiveDrag, Pen, ShapeMode, ViewingPhotograph
 from draggan_tui.editor.state import EditorState
 from draggan_tui.editor.viewport import Viewport
 
@@ -44,7 +44,7 @@ def press(context: CommandContext, point: Point) -> None:
     state = context.state
     state.gesture = None
     _ = state.model
-    if isinstance(state.mode, AligningPhotograph):
+    if isinstance(state.mode, AligningPhotograph | ViewingPhotograph):
         state.place_cursor(point)
         return
     near_point = None if isinstance(state.mode, LiveDrag) else point_near(state, point)
@@ -104,7 +104,11 @@ def abandon(context: CommandContext) -> None:
 
 def delete_at(context: CommandContext, point: Point) -> None:
     """Delete the pair that has a point there, if there is one."""
-    near_point = None if isinstance(context.state.mode, AligningPhotograph) else point_near(context.state, point)
+    near_point = (
+        None
+        if isinstance(context.state.mode, AligningPhotograph | ViewingPhotograph)
+        else point_near(context.state, point)
+    )
     if near_point is not None:
         context.state.gesture = None
         context.state.selected_pair = near_point.pair_index

@@ -1,4 +1,4 @@
-"""Commands that align a photograph by two points, which are set with the cursor."""
+"""Commands that align a photograph by two points, which are set with the cursor, and that show it beside its edit."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import replace
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import distance
 from draggan_engine.core.inversion_choices import MIN_POINT_DISTANCE, AlignmentChoice
-from draggan_tui.editor.modes import AligningPhotograph
-from draggan_tui.editor.photograph import Photograph, PhotographStart
+from draggan_engine.server.photograph_messages import ViewPhotograph
+from draggan_tui.editor.modes import AligningPhotograph, ViewingPhotograph
+from draggan_tui.editor.photograph import Photograph, PhotographStart, PhotographViews
 
 from .context import CommandContext
 
@@ -33,6 +34,26 @@ def set_point(context: CommandContext, aligning: AligningPhotograph) -> None:
     left_point, right_point = sorted((first_point, point))
     choice = AlignmentChoice(how="points", points=(left_point, right_point))
     context.ui.invert_photograph(PhotographStart(aligning.photograph.path, choice))
+
+
+def view_next(context: CommandContext) -> None:
+    """Show the photograph of the edit; then its inversion, the photograph with the edit pasted back, and the edit again."""
+    state = context.state
+    if isinstance(state.mode, ViewingPhotograph):
+        state.view_next(state.mode)
+        return
+    state.check_can_edit()
+    context.check_engine()
+    if not state.edit.source.from_file:
+        raise EditError("this image does not come from a photograph: {photograph} opens one")
+    context.engine.send(ViewPhotograph(edit=state.edit))
+    context.report("reading the photograph …")
+
+
+def show(context: CommandContext, views: PhotographViews) -> None:
+    """Show the photograph that the engine has read."""
+    context.state.view_photograph(views)
+    context.report("")
 
 
 def leave(context: CommandContext, aligning: AligningPhotograph) -> None:

@@ -15,6 +15,7 @@ from draggan_tui.editor.modes import (
     LoadingModel,
     Pen,
     ShapeMode,
+    ViewingPhotograph,
     check_hands_free,
 )
 from draggan_tui.editor.viewport import SCROLL_MARGIN
@@ -184,6 +185,8 @@ def cancel(context: CommandContext) -> None:
         context.report(f"no {mode.kind} is painted")
     elif isinstance(mode, AligningPhotograph):
         photograph.leave(context, mode)
+    elif isinstance(mode, ViewingPhotograph):
+        state.hide_photograph()
     elif isinstance(mode, Inverting):
         context.inversion.stop()
     else:

@@ -41,6 +41,8 @@ from .photograph_messages import (
     InvertPhotograph,
     OpenPhotograph,
     PhotographOpened,
+    PhotographViewed,
+    ViewPhotograph,
 )
 from .pull_messages import PullEnded, PullModel, PullProgress, StopPull
 
@@ -200,7 +202,7 @@ class Quit(FrozenModel):
 Command = (
     Render | Save | Export | ExportFile | StartDrag | SetPreviewSize | PreviewShown | MoveLiveTarget
     | ReleaseLiveTarget | StopDrag | ReadTrajectory | ListModels | LoadMask | SaveMask | LoadModel
-    | PullModel | StopPull | OpenPhotograph | InvertPhotograph | MoveSession | Quit
+    | PullModel | StopPull | OpenPhotograph | InvertPhotograph | ViewPhotograph | MoveSession | Quit
 )  # fmt: skip
 
 # Events ----------------------------------------------------------------------------------------------
@@ -384,6 +386,7 @@ FailedTask = Literal[
     "pull_model",
     "open_photograph",
     "invert_photograph",
+    "view_photograph",
     "move_session",
 ]
 """The `type` of the command that failed, or what the engine did by itself: start, receive a command, or bring the images in
@@ -402,7 +405,7 @@ class Failed(FrozenModel):
 Event = (
     LoadProgress | ModelsListed | MaskLoaded | MaskSaved | Resumed | ModelLoaded | ImageRendered
     | EditMeasured | DragPreview | Saved | SessionMoved | ExportProgress | Exported | DragStarted | DragProgress | DragEnded
-    | TrajectoryRead | PullProgress | PullEnded | PhotographOpened | InversionProgress | InversionPreview | InversionEnded
+    | TrajectoryRead | PullProgress | PullEnded | PhotographOpened | PhotographViewed | InversionProgress | InversionPreview | InversionEnded
     | Failed
 )  # fmt: skip
 LOSSY: tuple[type[BaseModel], ...] = (

@@ -41,6 +41,25 @@ def write_pasted_photograph(
         InputError: the photograph has moved or changed.
         OutputError, StorageError: the file cannot be written.
     """
+    photograph, photograph_path = paste_into_photograph(model, store, edit, paste_mode)
+    try:
+        icc_profile = read_icc_profile(photograph_path)
+    except IMAGE_ERRORS:  # it has been read already, so only its profile can be at fault
+        icc_profile = None
+    write_image(
+        path, photograph, model=model.name, edit=edit, source_type=COMPOSITE_SOURCE_TYPE, icc_profile=icc_profile
+    )
+
+
+def paste_into_photograph(
+    model: Model, store: SessionStore, edit: Edit, paste_mode: PasteMode
+) -> tuple[NDArray[np.uint8], Path]:
+    """Return the photograph of a session with an edit pasted back, `uint8 [height, width, 3]`, and the photograph's path.
+
+    Raises:
+        EditError: the edit's image does not come from a photograph.
+        InputError: the photograph has moved or changed.
+    """
     alignment = alignment_of(store, edit)
     assert store.directory is not None and store.history is not None, "a session with an alignment is on the disk"
     photograph_path = find_photograph(store.directory, alignment)
@@ -57,13 +76,7 @@ def write_pasted_photograph(
     else:
         before = image_of(model, store, edit.before_drags)
         paste_change(photograph, similarity, before, after, mask_of_drags(store.history, edit))
-    try:
-        icc_profile = read_icc_profile(photograph_path)
-    except IMAGE_ERRORS:  # it has been read already, so only its profile can be at fault
-        icc_profile = None
-    write_image(
-        path, photograph, model=model.name, edit=edit, source_type=COMPOSITE_SOURCE_TYPE, icc_profile=icc_profile
-    )
+    return photograph, photograph_path
 
 
 def alignment_of(store: SessionStore, edit: Edit) -> PhotographAlignment:

@@ -25,6 +25,7 @@ from draggan_engine.inversion.state_file import unfinished_step
 from draggan_engine.storage.image_io import read_photograph
 from draggan_engine.storage.inversion_files import (
     INVERSION_STATE_FILE,
+    PHOTOGRAPH_FILE,
     InversionRecord,
     RefinedAlignment,
     copy_photograph,
@@ -35,12 +36,21 @@ from draggan_engine.storage.inversion_files import (
 from draggan_engine.storage.session_store import SessionStore
 from draggan_engine.storage.session_tuning import TUNING_FILE
 
+from .edit_images import image_of
 from .engine_state import EngineState
 from .image_data import ImageData
 from .image_jobs import render_waiting
 from .inversion_reporter import InversionReporter
 from .job_queue import InversionJob
-from .photograph_messages import InversionEnded, InvertPhotograph, OpenPhotograph, PhotographOpened
+from .photograph import paste_into_photograph
+from .photograph_messages import (
+    InversionEnded,
+    InvertPhotograph,
+    OpenPhotograph,
+    PhotographOpened,
+    PhotographViewed,
+    ViewPhotograph,
+)
 from .session_model import with_session_tuning
 
 log = logging.getLogger("draggan_engine")
@@ -57,15 +67,42 @@ def open_photograph(state: EngineState, command: OpenPhotograph) -> None:
     photograph = read_photograph(Path(command.path))
     height, width, _ = photograph.shape
     check_side(Size(width, height))
-    reduction = -(-max(width, height) // SHOWN_SIDE)
-    shown_image = photograph if reduction == 1 else np.asarray(Image.fromarray(photograph).reduce(reduction))
     state.outbox.send(
         PhotographOpened(
             path=command.path,
             width=width,
             height=height,
-            image=ImageData.from_array(shown_image),
+            image=_reduced(photograph),
             unfinished_step=_unfinished_step(state.store, Path(command.path)),
+        )
+    )
+
+
+def _reduced(photograph: NDArray[np.uint8]) -> ImageData:
+    """Return a photograph `uint8 [height, width, 3]` for the client, reduced by a whole number if it is large."""
+    reduction = -(-max(photograph.shape[:2]) // SHOWN_SIDE)
+    image = photograph if reduction == 1 else np.asarray(Image.fromarray(photograph).reduce(reduction))
+    return ImageData.from_array(image)
+
+
+def view_photograph(state: EngineState, model: Model, command: ViewPhotograph) -> None:
+    """Send the aligned photograph of the session, the image of its latent, and the photograph with an edit pasted back.
+
+    Raises:
+        EditError: the edit's image does not come from a photograph.
+        InputError: the photograph, or its aligned copy, has moved or changed.
+    """
+    store, edit = state.store, command.edit
+    pasted, _ = paste_into_photograph(model, store, edit, "delta")
+    assert store.directory is not None, "the photograph has been found by it"
+    height, width, _ = pasted.shape
+    state.outbox.send(
+        PhotographViewed(
+            aligned=ImageData.from_array(read_photograph(store.directory / PHOTOGRAPH_FILE)),
+            inversion=ImageData.from_array(image_of(model, store, edit.before_drags)),
+            width=width,
+            height=height,
+            pasted=_reduced(pasted),
         )
     )
 

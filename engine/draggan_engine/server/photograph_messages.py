@@ -2,8 +2,8 @@
 
 `OpenPhotograph` is answered by `PhotographOpened`, so that a person can see the photograph and set two points in it.
 `InvertPhotograph` begins the inversion. The engine sends `InversionProgress` after the steps, now and then `InversionPreview`,
-and at last `InversionEnded` with the revision that starts from the latent. `StopDrag` ends it within a step. A command that
-fails is answered by `Failed`.
+and at last `InversionEnded` with the revision that starts from the latent. `StopDrag` ends it within a step. Later
+`ViewPhotograph` is answered by `PhotographViewed`. A command that fails is answered by `Failed`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from draggan_engine.core.edit import Edit
 from draggan_engine.core.frozen_model import FrozenModel
 from draggan_engine.core.history import Revision
 from draggan_engine.core.inversion_choices import AlignmentChoice, InversionMethod
@@ -42,6 +43,22 @@ class InvertPhotograph(FrozenModel):
     )
     method: InversionMethod
     steps: int = Field(ge=1)
+
+
+class ViewPhotograph(FrozenModel):
+    """Show what an edit has to do with its photograph. Answered by `PhotographViewed`."""
+
+    type: Literal["view_photograph"] = "view_photograph"
+    edit: Edit
+
+
+class PhotographViewed(FrozenModel):
+    type: Literal["photograph_viewed"] = "photograph_viewed"
+    aligned: ImageData = Field(description="the photograph as it was aligned, of the size of the model's images")
+    inversion: ImageData = Field(description="the image of its latent")
+    width: int = Field(description="of the photograph, upright")
+    height: int
+    pasted: ImageData = Field(description="the photograph with the edit pasted back, reduced if it is large")
 
 
 class PhotographOpened(FrozenModel):

@@ -28,7 +28,7 @@ from .failures import failure_of, report_failures
 from .job_queue import DragJob, InversionJob, Job, UpdateResult
 from .messages import Export, ExportFile, FailedTask, LoadModel, Render, Resumed
 from .outbox import Outbox
-from .photograph_messages import OpenPhotograph
+from .photograph_messages import OpenPhotograph, ViewPhotograph
 
 if TYPE_CHECKING:
     from draggan_engine.checkpoints.loader import Model
@@ -98,7 +98,7 @@ def _task_of(job: Job) -> FailedTask:
 def _run_job(
     state: EngineState,
     model: Model,
-    job: Render | DragJob | Export | ExportFile | OpenPhotograph | InversionJob | UpdateResult,
+    job: Render | DragJob | Export | ExportFile | OpenPhotograph | InversionJob | ViewPhotograph | UpdateResult,
 ) -> None:
     from . import drag_jobs, image_jobs, photograph_jobs
 
@@ -116,6 +116,8 @@ def _run_job(
             photograph_jobs.open_photograph(state, job)
         case InversionJob():
             photograph_jobs.invert_photograph(state, model, job)
+        case ViewPhotograph():
+            photograph_jobs.view_photograph(state, model, job)
         case UpdateResult():
             image_jobs.update_result(state, model)
 

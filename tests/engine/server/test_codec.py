@@ -67,6 +67,8 @@ from draggan_engine.server.photograph_messages import (
     InvertPhotograph,
     OpenPhotograph,
     PhotographOpened,
+    PhotographViewed,
+    ViewPhotograph,
 )
 from draggan_engine.server.pull_messages import PullEnded, PullModel, PullProgress, StopPull
 
@@ -115,6 +117,7 @@ COMMANDS: tuple[Command, ...] = (
     StopPull(),
     OpenPhotograph(path="a.jpg"),
     InvertPhotograph(path="a.jpg", alignment=ALIGNMENT, revision=PHOTOGRAPHED, method="hybrid", steps=9),
+    ViewPhotograph(edit=EDIT),
     MoveSession(directory="s-3"),
     Quit(),
 )
@@ -136,6 +139,7 @@ EVENTS: tuple[Event, ...] = (
     PullProgress(source="a", done=1, total=2),
     PullEnded(source="a", spec=None),
     PhotographOpened(path="a.jpg", width=4, height=8, image=IMAGE, unfinished_step=3),
+    PhotographViewed(aligned=IMAGE, inversion=IMAGE, width=4, height=8, pasted=IMAGE),
     InversionProgress(phase="align", step=1, step_count=9, psnr=None, steps_per_second=2.5),
     InversionPreview(image=IMAGE),
     InversionEnded(

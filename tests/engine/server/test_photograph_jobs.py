@@ -16,6 +16,7 @@ from PIL import Image
 
 from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.core.edit import Edit, PointPair
+from draggan_engine.core.errors import EditError, StorageError
 from draggan_engine.core.history import History, Revision
 from draggan_engine.core.inversion_choices import AlignmentChoice, InversionMethod
 from draggan_engine.core.latent_ref import LatentRef
@@ -41,7 +42,7 @@ from draggan_engine.server.messages import (
     StopDrag,
 )
 from draggan_engine.server.outbox import Outbox
-from draggan_engine.server.photograph_jobs import invert_photograph, open_photograph
+from draggan_engine.server.photograph_jobs import invert_photograph, open_photograph, view_photograph
 from draggan_engine.server.photograph_messages import (
     InversionEnded,
     InversionPreview,
@@ -49,6 +50,8 @@ from draggan_engine.server.photograph_messages import (
     InvertPhotograph,
     OpenPhotograph,
     PhotographOpened,
+    PhotographViewed,
+    ViewPhotograph,
 )
 from draggan_engine.storage.inversion_files import ALIGNMENT_FILE, INVERSION_STATE_FILE, read_inversion
 from draggan_engine.storage.session_manifest import read_manifest
@@ -310,6 +313,24 @@ def test_only_an_inversion_of_the_same_photograph_can_be_continued(tmp_path: Pat
         place.invert(alignment=None)
 
 
+def test_the_photograph_is_viewed_beside_its_edit(tmp_path: Path, tiny: Model, render: Path) -> None:
+    large_path = tmp_path / "large.png"
+    Image.open(render).resize((128, 128)).save(large_path)
+    place = workplace(tmp_path / "s", large_path, tiny)
+    ended = place.invert()
+    assert ended.revision is not None and place.state.model is not None
+    view_photograph(place.state, place.state.model, ViewPhotograph(edit=ended.revision.edit))
+    viewed = receive_event(place.events)
+    assert isinstance(viewed, PhotographViewed)
+    aligned = np.asarray(Image.open(place.directory / "inversion-photograph.png"))
+    assert np.array_equal(viewed.aligned.to_array(), aligned)
+    assert viewed.inversion == ended.image
+    assert (viewed.width, viewed.height) == (128, 128)
+    assert np.array_equal(viewed.pasted.to_array(), np.asarray(Image.open(large_path)))  # nothing has been dragged
+    with pytest.raises(EditError, match="does not come from a photograph"):
+        view_photograph(place.state, place.state.model, ViewPhotograph(edit=Edit(model="tiny")))
+
+
 @pytest.mark.parametrize("method", ["pti", "hybrid"])
 def test_the_engine_goes_on_with_the_tuned_generator(
     tmp_path: Path, tiny: Model, render: Path, method: InversionMethod
@@ -327,8 +348,6 @@ def test_the_engine_goes_on_with_the_tuned_generator(
 def test_a_disk_that_is_full_at_the_end_is_reported_and_the_result_stays_in_memory(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny: Model, render: Path
 ) -> None:
-    from draggan_engine.core.errors import StorageError
-
     place = workplace(tmp_path / "s", render, tiny)
     place.state.store.write()
 
@@ -358,8 +377,6 @@ def test_a_disk_that_is_full_at_the_end_is_reported_and_the_result_stays_in_memo
 def test_files_that_are_no_usable_photograph(
     tmp_path: Path, tiny: Model, render: Path, name: str, message: str
 ) -> None:
-    from draggan_engine.core.errors import EditError
-
     (tmp_path / "text.jpg").write_text("no image")
     Image.new("RGB", (8, 8)).save(tmp_path / "tiny.png")
     frames = [Image.new("RGB", (32, 32), colour) for colour in ("red", "blue")]

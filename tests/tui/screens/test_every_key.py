@@ -30,6 +30,9 @@ FIRST = {
 # Those of the terminal and of the process, which there is none of here: tests/end_to_end/test_shell.py.
 ELSEWHERE = {"interrupt", "redraw", "suspend"}
 
+# Needs the session of a photograph: test_photographs.py.
+OF_A_PHOTOGRAPH = {"photograph-view"}
+
 
 async def prepared(app: DragganApp, pilot: Pilot[None]) -> FakeEngine:
     """Set up two pairs, a mask and a drag, zoomed in with the cursor in the middle."""
@@ -62,7 +65,7 @@ async def test_each_key_does_something(app: DragganApp, bindings: Sequence[KeyBi
         start = vars(app.editor.state).copy()
         idle = []
         for binding in bindings:
-            if binding.id in ELSEWHERE:
+            if binding.id in ELSEWHERE | OF_A_PHOTOGRAPH:
                 continue
             for key in binding.keys.split(",") if binding.id != "quit" else ["q"]:
                 await pilot.press(*FIRST.get(binding.id, ()))

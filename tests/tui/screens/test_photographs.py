@@ -21,6 +21,8 @@ from draggan_engine.server.photograph_messages import (
     InvertPhotograph,
     OpenPhotograph,
     PhotographOpened,
+    PhotographViewed,
+    ViewPhotograph,
 )
 from draggan_tui import DEFAULT_INVERSION_METHOD, DEFAULT_INVERSION_STEPS
 from draggan_tui.app import DragganApp
@@ -359,3 +361,53 @@ async def test_an_interrupted_inversion_is_offered_again(app: DragganApp, tmp_pa
         await pilot.press("y")
         await pilot.pause()
         assert engine.last(InvertPhotograph).alignment is None
+
+
+# The views -------------------------------------------------------------------------------------------
+
+
+async def test_the_views_of_a_photograph_are_gone_through(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await inverting(app, pilot)
+        await pilot.press("A")
+        assert status(app) == "a photograph is being inverted: d stops it and keeps what there is"
+        engine.say(end_of(engine))
+        await pilot.pause()
+        state = app.editor.state
+        view, cursor, edit = state.viewport, state.cursor, state.edit
+        await pilot.press("A")
+        assert engine.last(ViewPhotograph).edit == edit
+        aligned, pasted = np.full((128, 128, 3), 7, np.uint8), np.full((200, 400, 3), 9, np.uint8)
+        engine.say(
+            PhotographViewed(
+                aligned=ImageData.from_array(aligned), inversion=ImageData.from_array(FOUND), width=400, height=200,
+                pasted=ImageData.from_array(pasted),
+            )
+        )  # fmt: skip
+        await pilot.pause()
+        assert hint(app) == "the photograph, as it was aligned"
+        assert np.array_equal(shown(app), aligned)
+        await pilot.press("n")
+        assert status(app) == "the photograph is shown: A goes on, Esc shows the edit"
+        await pilot.press("A")
+        assert hint(app) == "the inversion: the image of the model from which the edit started"
+        assert np.array_equal(shown(app), FOUND)
+        await pilot.press("A")
+        assert hint(app) == "the edit in the photograph"
+        assert np.array_equal(shown(app), pasted)
+        assert state.viewport.image_size == (400, 200)
+        await pilot.press("plus", "A")
+        assert (state.mode, state.viewport, state.cursor, state.edit) == (Idle(), view, cursor, edit)
+        assert np.array_equal(shown(app), FOUND)
+
+
+async def test_only_the_image_of_a_photograph_has_such_views(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await pilot.press("A")
+        assert status(app) == "this image does not come from a photograph: a opens one"
+        engine.say(
+            Failed(task="view_photograph", message="the photograph /me.jpg has moved or was removed; put it back there")
+        )
+        await pilot.pause()
+        assert status(app) == "the photograph /me.jpg has moved or was removed; put it back there"
