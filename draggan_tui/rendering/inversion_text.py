@@ -30,7 +30,7 @@ def side_text(mode: Mode) -> str:
     """Return what stands in place of the pairs while a photograph is aligned or inverted; otherwise an empty text."""
     match mode:
         case AligningPhotograph():
-            return "Two points align the photograph\nwith the images of the model."
+            return "Two points align it with the\nimages of the model."
         case Inverting():
             return "Points can be placed when the\nphotograph is inverted."
     return ""
