@@ -93,7 +93,7 @@ KEY_GROUPS: dict[str, tuple[KeyBinding, ...]] = {
         KeyBinding("save-mask", "F", "save the mask to a PNG", "screen.open_save_mask"),
     ),
     "Drag": (
-        KeyBinding("drag", "d", "drag: start it, or stop it; stops an inversion", "drag.toggle_drag"),
+        KeyBinding("drag", "d", "drag: start it, or stop it", "drag.toggle_drag"),
         KeyBinding("lead", "D", "live: the image follows the cursor; D lets go", "drag.toggle_live_drag"),
         KeyBinding("one-step", "full_stop", "one step", "drag.drag_steps", shown_keys="."),
         KeyBinding("toggle-space", "w", "latent space: W or W+", "drag.switch_space"),
