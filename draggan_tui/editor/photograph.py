@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from draggan_engine.core.geometry import Size
-from draggan_engine.core.inversion_choices import AlignmentChoice
+from draggan_engine.core.inversion_choices import AlignmentChoice, InversionMethod
+from draggan_tui import DEFAULT_INVERSION_METHOD
 
 from .preview_cache import RgbArray
 
@@ -17,11 +18,13 @@ class Photograph:
     Attributes:
         size: of the photograph, in its own pixels.
         image: the photograph, perhaps reduced.
+        method: by which it is to be inverted.
     """
 
     path: Path
     size: Size
     image: RgbArray
+    method: InversionMethod = DEFAULT_INVERSION_METHOD
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,3 +52,4 @@ class PhotographStart:
 
     path: Path
     alignment: AlignmentChoice | None
+    method: InversionMethod = DEFAULT_INVERSION_METHOD

@@ -16,6 +16,7 @@ from draggan_engine.server.photograph_messages import (
     PhotographOpened,
     PhotographViewed,
 )
+from draggan_tui import DEFAULT_INVERSION_METHOD
 from draggan_tui.client.advice import with_advice
 from draggan_tui.editor.commands import photograph as photograph_commands
 from draggan_tui.editor.commands.context import MessageKind
@@ -23,7 +24,7 @@ from draggan_tui.editor.modes import Inverting
 from draggan_tui.editor.photograph import Photograph, PhotographStart, PhotographViews
 from draggan_tui.rendering.inversion_text import outcome_text
 
-from .photograph_prompt import PhotographPrompt
+from .photograph_prompt import PhotographChoice, PhotographPrompt
 from .question import Question
 
 if TYPE_CHECKING:
@@ -84,21 +85,22 @@ class Photographs:
         elif engine_answer.path == awaited_path:
             self._awaited_path = None
             self._screen.report("")
-            self._use(engine_answer)
+            self._use(PhotographChoice(engine_answer, DEFAULT_INVERSION_METHOD))
 
-    def _use(self, opened: PhotographOpened | None) -> None:
+    def _use(self, choice: PhotographChoice | None) -> None:
         """Ask how the photograph is to be taken, where there is a choice; or let the user set two points."""
-        if opened is None:
+        if choice is None:
             return
+        opened, method = choice.opened, choice.method
         path, size = Path(opened.path), Size(opened.width, opened.height)
-        photograph = Photograph(path, size, opened.image.to_array())
+        photograph = Photograph(path, size, opened.image.to_array(), method)
         model_size = self._state.image_size
         if opened.unfinished_step is not None:
             question_text = f"The inversion of {path.name} was interrupted after step {opened.unfinished_step}."
             self._ask(question_text, "go on with it", PhotographStart(path, None), "align it anew", photograph)
         elif size.width * model_size.height == size.height * model_size.width:
             fit = "size" if size == model_size else "aspect ratio"
-            whole = PhotographStart(path, AlignmentChoice(how="whole"))
+            whole = PhotographStart(path, AlignmentChoice(how="whole"), method)
             self._ask(
                 f"{path.name} has the {fit} of the model's images. Is everything in it where the model has it?",
                 "yes: take it as it is", whole, "no: align it by two points", photograph,

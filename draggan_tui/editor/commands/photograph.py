@@ -33,7 +33,7 @@ def set_point(context: CommandContext, aligning: AligningPhotograph) -> None:
     state.hide_photograph()
     left_point, right_point = sorted((first_point, point))
     choice = AlignmentChoice(how="points", points=(left_point, right_point))
-    context.ui.invert_photograph(PhotographStart(aligning.photograph.path, choice))
+    context.ui.invert_photograph(PhotographStart(aligning.photograph.path, choice, aligning.photograph.method))
 
 
 def view_next(context: CommandContext) -> None:

@@ -11,6 +11,8 @@ from .frozen_model import FrozenModel
 
 InversionMethod = Literal["w", "w+", "pti", "hybrid"]
 """How a photograph is inverted; see `draggan_engine.inversion.inversion.InversionSettings`."""
+INVERSION_METHODS: tuple[InversionMethod, ...] = ("w+", "hybrid", "pti", "w")
+"""All of them, those that people need most first."""
 
 
 MIN_POINT_DISTANCE = 4.0

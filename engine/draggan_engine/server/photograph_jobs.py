@@ -133,6 +133,7 @@ class _RunningInversion:
         self._state, self._model, self._command, self._control = state, model, job.command, job.control
         self._directory, self._path = directory, Path(job.command.path)
         self._label = job.command.revision.edit.source.label
+        self._method = job.command.method
         self._reporter = InversionReporter(state.outbox)
         self._notices: list[str] = []
 
@@ -152,14 +153,14 @@ class _RunningInversion:
             return self._align_as_before(photograph)
         aligned = PhotographAligner(choice, self._notices.append).align(self._path, photograph, self._model)
         if choice.is_refined:
-            return self._refine(aligned, photograph)
-        if choice.how == "ffhq":  # the crop is more than its transform: it fades beyond the photograph's borders
+            aligned = self._refine(aligned, photograph)
+        elif choice.how == "ffhq":  # the crop is more than its transform: it fades beyond the photograph's borders
             return aligned
-        initial = aligned.alignment
         kept_alignment = RefinedAlignment(
-            model_sha256=self._model.sha256, label=self._label, initial=initial, refined=initial
-        )
-        return AlignedPhotograph(aligned.image, initial, kept_alignment)
+            model_sha256=self._model.sha256, label=self._label, initial=aligned.alignment, refined=aligned.alignment,
+            method=self._method,
+        )  # fmt: skip
+        return AlignedPhotograph(aligned.image, aligned.alignment, kept_alignment)
 
     def _align_as_before(self, photograph: NDArray[np.uint8]) -> AlignedPhotograph:
         """
@@ -170,6 +171,7 @@ class _RunningInversion:
         made_with = None if kept_alignment is None else (kept_alignment.model_sha256, kept_alignment.label)
         if kept_alignment is None or made_with != (self._model.sha256, self._label):
             raise EditError(f"there is no inversion of {self._path} here that could be continued; align it anew")
+        self._method = kept_alignment.method or self._method
         image = crop_photograph(photograph, similarity_of(kept_alignment.refined), self._model.info.size)
         return AlignedPhotograph(image, kept_alignment.refined, kept_alignment)
 
@@ -196,7 +198,7 @@ class _RunningInversion:
         command, model = self._command, self._model
         self._reporter.show(aligned.image)
         inversion = PhotographInversion(
-            model, aligned, command.method, command.steps, self._label, self._directory, log.info,
+            model, aligned, self._method, command.steps, self._label, self._directory, log.info,
             self._control, replaces_other=True,
         )  # fmt: skip
         copy_name = copy_photograph(self._path, self._directory)

@@ -41,7 +41,7 @@ class InvertPhotograph(FrozenModel):
     revision: Revision = Field(
         description="which the engine adds at the end; its parent has been saved, and its edit starts from the latent file"
     )
-    method: InversionMethod
+    method: InversionMethod = Field(description="not used where an interrupted inversion is continued")
     steps: int = Field(ge=1)
 
 

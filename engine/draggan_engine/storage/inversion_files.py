@@ -71,6 +71,9 @@ class RefinedAlignment(FrozenModel):
     label: int = Field(description="the class of a conditional model")
     initial: PhotographAlignment
     refined: PhotographAlignment
+    method: InversionMethod | None = Field(
+        None, description="of the inversion; none: the command that began it says it"
+    )
 
 
 class InversionRecord(FrozenModel):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from draggan_engine.core.inversion_choices import AlignmentChoice, InversionMeth
 from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.dragging.drag_control import DragControl
 from draggan_engine.inversion import photograph_inversion, registration, starts
+from draggan_engine.inversion.inversion import InversionState
 from draggan_engine.inversion.state_file import write_state
 from draggan_engine.networks.generate import generate_image, latent_of_seed
 from draggan_engine.server.engine_state import EngineState
@@ -266,6 +267,17 @@ def few_random_images(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(starts, "CANDIDATE_COUNT", 16)
 
 
+def crash_after_writing(step: int) -> Callable[[Path, InversionState, str], None]:
+    """Return what takes the place of `write_state`: it crashes when it has written the state after a step."""
+
+    def write_and_crash(path: Path, state: InversionState, fingerprint: str) -> None:
+        write_state(path, state, fingerprint)
+        if state.step == step:
+            raise KeyboardInterrupt
+
+    return write_and_crash
+
+
 def test_an_inversion_that_is_continued_ends_with_the_same_latent(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny: Model, render: Path
 ) -> None:
@@ -274,13 +286,8 @@ def test_an_inversion_that_is_continued_ends_with_the_same_latent(
     monkeypatch.setattr(photograph_inversion, "STATE_SECONDS", 0.0)
     crashed = workplace(tmp_path / "crashed", render, tiny)
 
-    def write_and_crash(path: Path, state: object, fingerprint: str) -> None:
-        write_state(path, state, fingerprint)  # type: ignore[arg-type]
-        if state.step == 7:  # type: ignore[attr-defined]
-            raise KeyboardInterrupt
-
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(photograph_inversion, "write_state", write_and_crash)
+        patched.setattr(photograph_inversion, "write_state", crash_after_writing(step=7))
         crashed.invert()
     assert (crashed.directory / ALIGNMENT_FILE).is_file()
     crashed.state.store.close()
@@ -329,6 +336,19 @@ def test_the_photograph_is_viewed_beside_its_edit(tmp_path: Path, tiny: Model, r
     assert np.array_equal(viewed.pasted.to_array(), np.asarray(Image.open(large_path)))  # nothing has been dragged
     with pytest.raises(EditError, match="does not come from a photograph"):
         view_photograph(place.state, place.state.model, ViewPhotograph(edit=Edit(model="tiny")))
+
+
+def test_an_inversion_is_continued_by_the_method_with_which_it_began(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny: Model, render: Path
+) -> None:
+    monkeypatch.setattr(photograph_inversion, "STATE_SECONDS", 0.0)
+    place = workplace(tmp_path / "s", render, tiny)
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(photograph_inversion, "write_state", crash_after_writing(step=3))
+        place.invert(method="w")
+    assert place.invert(alignment=None, method="hybrid").steps == 12
+    record = read_inversion(place.directory)
+    assert record is not None and record.method == "w"
 
 
 @pytest.mark.parametrize("method", ["pti", "hybrid"])

@@ -200,7 +200,7 @@ async def test_a_message_stays_until_the_next_command(app: DragganApp) -> None:
         await pilot.press("x")
         message = status(app)
         assert message.startswith("there is no pair")
-        await pilot.press("f12", "a")
+        await pilot.press("f12", "W")
         assert status(app) == message, "these keys do nothing"
         await pilot.press("l")
         assert status(app) == ""

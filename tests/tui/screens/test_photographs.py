@@ -411,3 +411,22 @@ async def test_only_the_image_of_a_photograph_has_such_views(app: DragganApp) ->
         )
         await pilot.pause()
         assert status(app) == "the photograph /me.jpg has moved or was removed; put it back there"
+
+
+async def test_another_method_is_chosen_in_the_prompt(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await pilot.press("a", *"me", "shift+tab")
+        methods = app.screen.query_one("#methods", Static)
+        assert str(methods.render()) == "Shift-Tab [ ] w+ [x] hybrid [ ] pti [ ] w"
+        await pilot.press("enter")
+        await pilot.pause()
+        engine.say(opened("me"))
+        await until(lambda: app.screen is app.editor)
+        await pilot.press("enter", "9", "l", "enter")
+        await pilot.pause()
+        assert engine.last(InvertPhotograph).method == "hybrid"
+        await pilot.press("d")
+        engine.say(InversionEnded(reason="stopped", steps=0, seconds=0, psnr=None, revision=None, image=None))
+        await pilot.press("a", *4 * ["shift+tab"])
+        assert "[x] w+" in str(app.screen.query_one("#methods", Static).render())
