@@ -19,7 +19,7 @@ from draggan_engine.dragging.drag_task import why_not_bfloat16
 from draggan_engine.evaluation import runner
 from draggan_engine.evaluation.cases import has_known_landmarks, require_known_landmarks
 from draggan_engine.evaluation.detectors import check_face_detector
-from draggan_engine.evaluation.experiments import EXPERIMENTS_WITH_FACES, EXPERIMENTS_WITHOUT_LANDMARKS
+from draggan_engine.evaluation.experiments import EXPERIMENTS_WITH_FACES, EXPERIMENTS_WITHOUT_LANDMARKS, tasks
 from draggan_engine.evaluation.inception import why_no_inception
 from draggan_engine.evaluation.methods import select_methods
 from draggan_engine.evaluation.report import write_report
@@ -64,7 +64,7 @@ def run_experiments(
     for omission_reason in missing_methods.values():
         _print_line(f"left out: {omission_reason}")
     if (
-        "ablation" in run_request.experiments
+        any(task.variant.change == BFLOAT16 for task in tasks(run_request, loaded_model.info))
         and (obstacle := why_not_bfloat16(loaded_model.generator, "draggan")) is not None
     ):
         _print_line(f"left out: {change_name(BFLOAT16)}: {obstacle}")
