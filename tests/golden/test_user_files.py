@@ -8,6 +8,7 @@ import shutil
 import string
 import threading
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -32,7 +33,8 @@ def test_a_configuration_with_every_option_and_a_theme_is_read(user: User) -> No
     golden = tomllib.loads((FILES / "config" / "config.toml").read_text())
     shown = tomllib.loads(user.run("config", "show"))
     assert shown["editor"] == golden["editor"]
-    assert sorted(shown["keys"].values()) == sorted(golden["keys"].values())
+    # Commands that have come since keep their own keys.
+    assert Counter(golden["keys"].values()) <= Counter(shown["keys"].values())
 
 
 def test_every_binding_id_takes_another_key(user: User) -> None:
