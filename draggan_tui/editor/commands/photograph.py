@@ -19,7 +19,7 @@ def align(context: CommandContext, photograph: Photograph) -> None:
     context.state.show_photograph(photograph)
 
 
-def set_point(context: CommandContext, aligning: AligningPhotograph) -> None:
+def set_alignment_point(context: CommandContext, aligning: AligningPhotograph) -> None:
     """Set a point of the photograph at the cursor. After the second one, the photograph is aligned by both and inverted.
 
     Either of the two may be set first: the one further left belongs to the eye at the left.
@@ -56,7 +56,7 @@ def show(context: CommandContext, views: PhotographViews) -> None:
     context.report("")
 
 
-def leave(context: CommandContext, aligning: AligningPhotograph) -> None:
+def leave_photograph(context: CommandContext, aligning: AligningPhotograph) -> None:
     """Take back the first point, or leave the photograph if none is set."""
     state = context.state
     if aligning.first_point is not None:

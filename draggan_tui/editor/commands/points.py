@@ -38,7 +38,7 @@ def place(context: CommandContext) -> None:
     elif isinstance(state.mode, Grab):
         drop(context)
     elif isinstance(state.mode, AligningPhotograph):
-        photograph.set_point(context, state.mode)
+        photograph.set_alignment_point(context, state.mode)
     else:
         _place_point(context)
 
@@ -184,7 +184,7 @@ def cancel(context: CommandContext) -> None:
         state.mode = Idle()
         context.report(f"no {mode.kind} is painted")
     elif isinstance(mode, AligningPhotograph):
-        photograph.leave(context, mode)
+        photograph.leave_photograph(context, mode)
     elif isinstance(mode, ViewingPhotograph):
         state.hide_photograph()
     elif isinstance(mode, Inverting):

@@ -23,7 +23,7 @@ FILTER_LAYERS, FILTER_CHANNELS, FILTER_SEED = 4, 64, 0
 MAX_FILTER_HEIGHT = 128  # of the images that the random filters get
 DISCRIMINATOR_BLOCKS = 4
 PIXEL_WEIGHT = 0.1
-EPSILON = 1e-6  # keeps the squared length of a pixel's channels above 0
+CHANNEL_EPSILON = 1e-6  # keeps the squared length of a pixel's channels above 0
 PEAK = 2.0  # of values in −1…1
 
 
@@ -181,7 +181,7 @@ def can_compare(discriminator: Discriminator, image_size: Size) -> bool:
 
 
 def _normalize_channels(x: Tensor) -> Tensor:
-    return x * torch.rsqrt(x.square().sum(dim=1, keepdim=True) + EPSILON)  # quicker than torch's own normalize
+    return x * torch.rsqrt(x.square().sum(dim=1, keepdim=True) + CHANNEL_EPSILON)  # quicker than torch's own normalize
 
 
 def _mean_in(area: Tensor, x: Tensor) -> Tensor:

@@ -58,7 +58,7 @@ log = logging.getLogger("draggan_engine")
 SHOWN_SIDE = 2048  # of a photograph that the client shows, at most, px
 
 
-def open_photograph(state: EngineState, command: OpenPhotograph) -> None:
+def send_photograph(state: EngineState, command: OpenPhotograph) -> None:
     """Read a photograph and send it, reduced if it is large.
 
     Raises:
@@ -107,7 +107,7 @@ def view_photograph(state: EngineState, model: Model, command: ViewPhotograph) -
     )
 
 
-def invert_photograph(state: EngineState, model: Model, job: InversionJob) -> None:
+def run_inversion(state: EngineState, model: Model, job: InversionJob) -> None:
     """Align a photograph, search for its latent, and let the session's new revision start from it.
 
     The images that the client asks for meanwhile are rendered between two steps. What an interrupted inversion has left in

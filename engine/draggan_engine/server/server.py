@@ -113,9 +113,9 @@ def _run_job(
         case ExportFile():
             image_jobs.export_file(state, model, job)
         case OpenPhotograph():
-            photograph_jobs.open_photograph(state, job)
+            photograph_jobs.send_photograph(state, job)
         case InversionJob():
-            photograph_jobs.invert_photograph(state, model, job)
+            photograph_jobs.run_inversion(state, model, job)
         case ViewPhotograph():
             photograph_jobs.view_photograph(state, model, job)
         case UpdateResult():

@@ -43,7 +43,7 @@ from draggan_engine.server.messages import (
     StopDrag,
 )
 from draggan_engine.server.outbox import Outbox
-from draggan_engine.server.photograph_jobs import invert_photograph, open_photograph, view_photograph
+from draggan_engine.server.photograph_jobs import run_inversion, send_photograph, view_photograph
 from draggan_engine.server.photograph_messages import (
     InversionEnded,
     InversionPreview,
@@ -232,7 +232,7 @@ class Workplace:
         command = InvertPhotograph(
             path=str(self.photograph), alignment=alignment, revision=Revision(id=1, parent=0, edit=edit), method=method, steps=12
         )  # fmt: skip
-        invert_photograph(self.state, self.model, InversionJob(command, DragControl()))
+        run_inversion(self.state, self.model, InversionJob(command, DragControl()))
         while not isinstance(event := receive_event(self.events), InversionEnded):
             assert event is not None
         return event
@@ -294,7 +294,7 @@ def test_an_inversion_that_is_continued_ends_with_the_same_latent(
     store = SessionStore("tiny", resume=crashed.directory)
     resumed = Workplace(crashed.state, tiny, render, crashed.directory, crashed.events)
     resumed.state.store = store
-    open_photograph(resumed.state, OpenPhotograph(path=str(render)))
+    send_photograph(resumed.state, OpenPhotograph(path=str(render)))
     assert resumed.invert(alignment=None).steps == 12
     latent_files = [directory / "latents.safetensors" for directory in (whole.directory, crashed.directory)]
     assert latent_files[0].read_bytes() == latent_files[1].read_bytes()
@@ -405,14 +405,14 @@ def test_files_that_are_no_usable_photograph(
     (tmp_path / "half.png").write_bytes(render.read_bytes()[:900])
     place = workplace(tmp_path / "s", render, tiny)
     with pytest.raises(EditError) as error_info:
-        open_photograph(place.state, OpenPhotograph(path=str(tmp_path / name)))
+        send_photograph(place.state, OpenPhotograph(path=str(tmp_path / name)))
     assert message in str(error_info.value)
 
 
 def test_a_large_photograph_is_sent_reduced(tmp_path: Path, tiny: Model, render: Path) -> None:
     place = workplace(tmp_path / "s", render, tiny)
     Image.new("RGB", (5000, 1000), "teal").save(tmp_path / "large.png")
-    open_photograph(place.state, OpenPhotograph(path=str(tmp_path / "large.png")))
+    send_photograph(place.state, OpenPhotograph(path=str(tmp_path / "large.png")))
     opened = receive_event(place.events)
     assert isinstance(opened, PhotographOpened)
     assert (opened.width, opened.height) == (5000, 1000)
