@@ -11,6 +11,6 @@ DEFAULT_MODEL = "auto"
 """The editor's model: the engine chooses the bundled one that suits the machine."""
 SCRIPT_MODEL = "critters-256"
 """The model of commands without a screen, fixed so that coordinates in a script mean the same on every machine."""
-DEFAULT_INVERSION_METHOD: Final = "w+"
+DEFAULT_INVERSION_METHOD: Final = "hybrid"
 DEFAULT_INVERSION_STEPS = 150
 """How photographs are inverted unless a user chooses otherwise."""

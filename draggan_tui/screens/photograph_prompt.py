@@ -21,8 +21,8 @@ from .key_names import with_keys
 from .path_prompt import NO_ENGINE_IN_PROMPT, PathPrompt
 
 METHOD_TEXTS: dict[InversionMethod, str] = {
-    "w+": "only the latent is found; the model stays as it is",
     "hybrid": "a copy of the model is tuned where it can show the photograph;\nwhat it cannot show is kept, and drags do not move it",
+    "w+": "only the latent is found; the model stays as it is",
     "pti": "a copy of the model is tuned to the whole photograph",
     "w": "one w for the whole latent: the most willing to be dragged,\nthe least like the photograph",
 }

@@ -11,7 +11,7 @@ from .frozen_model import FrozenModel
 
 InversionMethod = Literal["w", "w+", "pti", "hybrid"]
 """How a photograph is inverted; see `draggan_engine.inversion.inversion.InversionSettings`."""
-INVERSION_METHODS: tuple[InversionMethod, ...] = ("w+", "hybrid", "pti", "w")
+INVERSION_METHODS: tuple[InversionMethod, ...] = ("hybrid", "w+", "pti", "w")
 """All of them, those that people need most first."""
 
 

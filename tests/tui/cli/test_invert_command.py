@@ -37,6 +37,7 @@ from tests.support.photograph_model import PHOTOGRAPH
 from tests.support.png_header import png_header
 from tests.support.tiny_models import random_generator, save_generator
 
+SEARCH = ("--method", "w+")  # without tuning
 SESSION_FILES = {
     "history.jsonl", "session.json", "latents.safetensors", "initial.png", "final.png", "inversion.json",
     "inversion-photograph.png", "inversion-compared.png", "inversion-original.png",
@@ -72,7 +73,9 @@ def invert(
 def test_a_photograph_becomes_a_session_that_starts_from_its_latent(
     monkeypatch: pytest.MonkeyPatch, models: Path, tmp_path: Path
 ) -> None:
-    status, stdout, stderr = invert(monkeypatch, models, tmp_path, models / "render.png", "--steps", "60", "--json")
+    status, stdout, stderr = invert(
+        monkeypatch, models, tmp_path, models / "render.png", *SEARCH, "--steps", "60", "--json"
+    )
     assert status == 0, stderr
     report = json.loads(stdout)
     assert report["psnr"] > 25
@@ -116,7 +119,7 @@ def test_the_same_command_continues_after_a_crash(
     monkeypatch: pytest.MonkeyPatch, models: Path, tmp_path: Path
 ) -> None:
     photograph = models / "render.png"
-    invert(monkeypatch, models, tmp_path, photograph, "--steps", "12")
+    invert(monkeypatch, models, tmp_path, photograph, *SEARCH, "--steps", "12")
     whole_latent = (tmp_path / "session" / "latents.safetensors").read_bytes()
     crashed_directory = tmp_path / "crashed"
     crashed_directory.mkdir()
@@ -132,12 +135,12 @@ def test_the_same_command_continues_after_a_crash(
 
     with monkeypatch.context() as patched:
         patched.setattr(photograph_inversion, "write_state", write_and_crash)
-        assert invert(patched, models, crashed_directory, photograph, "--steps", "12")[0] == 1
+        assert invert(patched, models, crashed_directory, photograph, *SEARCH, "--steps", "12")[0] == 1
     assert "session/inversion-state.safetensors" in files_under(crashed_directory)
-    status, _, stderr = invert(monkeypatch, models, crashed_directory, photograph, "--steps", "13")
+    status, _, stderr = invert(monkeypatch, models, crashed_directory, photograph, *SEARCH, "--steps", "13")
     assert status == 2
     assert "holds an unfinished inversion of another photograph, or with other options" in stderr
-    status, _, stderr = invert(monkeypatch, models, crashed_directory, photograph, "--steps", "12")
+    status, _, stderr = invert(monkeypatch, models, crashed_directory, photograph, *SEARCH, "--steps", "12")
     assert status == 0
     assert "continuing after step 7" in stderr
     assert (crashed_directory / "session" / "latents.safetensors").read_bytes() == whole_latent
@@ -151,7 +154,7 @@ def test_a_refined_alignment_is_recorded_and_survives_a_crash(
     monkeypatch.setattr(photograph_inversion, "STATE_SECONDS", 0.0)
     photograph = np.asarray(Image.open(models / "render.png").resize((128, 128), Image.Resampling.BICUBIC))
     Image.fromarray(photograph).save(tmp_path / "photo.png")
-    options = (tmp_path / "photo.png", "--steps", "12", "--align", "eyes=33,50:93,52", "--onto", "8,12:23,12")
+    options = (tmp_path / "photo.png", *SEARCH, "--steps", "12", "--align", "eyes=33,50:93,52", "--onto", "8,12:23,12")
     whole_directory, crashed_directory = tmp_path / "whole", tmp_path / "crashed"
     whole_directory.mkdir()
     crashed_directory.mkdir()
