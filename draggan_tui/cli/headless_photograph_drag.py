@@ -76,8 +76,8 @@ def run_photograph_drag(request: DragRequest, photograph: PhotographRequest, *, 
         print_line(f"inverted in {report.record.steps} steps: PSNR {report.record.psnr:.1f} dB")
         if report.record.psnr < CLOSE_PSNR and photograph.paste_mode == "delta":
             print_line(
-                "the image is not close to the photograph, so what the drag moves may be seen twice; invert the photograph "
-                "first, with draggan-tui invert --method hybrid, or use --paste crop"
+                "the image is not close to the photograph, so what the drag moves may be seen twice; use --paste crop, or "
+                "invert the photograph first, with more steps: draggan-tui invert --steps"
             )
     store = SessionStore(model.name, resume=directory)
     store.set_model(model.name, model.sha256, model.path)

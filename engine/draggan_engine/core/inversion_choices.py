@@ -19,7 +19,7 @@ MIN_POINT_DISTANCE = 4.0
 """How far apart two points of a photograph must be, in its pixels, to align it by them."""
 
 
-CLOSE_PSNR = 22.0
+CLOSE_PSNR = 28.0
 """dB; below this, eyes and noses that were moved were seen twice in the photograph into which the edit was pasted."""
 LOW_PSNR = 18.0
 """dB; below this, little of the photograph is left in the image of its latent."""
