@@ -135,8 +135,8 @@ def drag_error(model: Model, generator: Generator, ws: Tensor, number: int) -> f
     assert isinstance(drag_end, DragEnd)
     with torch.no_grad():
         image = generator.synthesis(drag_end.ws).image
-    found = detect_landmarks(image.clamp(-1, 1)).points[0, names]
-    return float(np.linalg.norm(found - targets, axis=1).mean()) * 128 / size
+    detected_points = detect_landmarks(image.clamp(-1, 1)).points[0, names]
+    return float(np.linalg.norm(detected_points - targets, axis=1).mean()) * 128 / size
 
 
 def _point(xy: Sequence[float]) -> Point:
