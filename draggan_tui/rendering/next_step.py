@@ -10,7 +10,7 @@ def next_step(edit: Edit, is_dragging: bool) -> str:
     if is_dragging:
         return "The handle moves to its target, and the image with it"
     if edit.source.drag:
-        return "{save} saves, {undo} undoes, {help} lists all keys; {cancel} ends these hints"
+        return "Compare it with before, drag on from here, or save it; {cancel} ends these hints"
     if not edit.pairs:
         # What to do first stands in the side panel.
         return "{left} {down} {up} {right} move the cursor; {cancel} ends these hints"

@@ -48,6 +48,9 @@ INFO = ModelInfo(
     mapping_layers=2, blocks=("b4", "b8", "b16"), rows=("b4.conv1",), parameters=1, psi=0.7, settings=DragSettings(feature_block="b8"),
 )  # fmt: skip
 
+ROUGH = np.random.RandomState(0).randint(0, 255, (44, 44, 3), np.uint8)
+"""An image without a flat patch, so that no handle on it gets a warning: `uint8 [44, 44, 3]`."""
+
 
 class FakeEngine:
     """Records the commands it receives, and acknowledges saves while `acknowledges` is true."""

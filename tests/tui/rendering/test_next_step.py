@@ -60,7 +60,7 @@ def shown(app: DragganApp) -> str:
         (
             Edit(model="toy", source=LatentRef(drag=1)),
             False,
-            "{save} saves, {undo} undoes, {help} lists all keys; {cancel} ends these hints",
+            "Compare it with before, drag on from here, or save it; {cancel} ends these hints",
         ),
     ],
 )
@@ -95,7 +95,7 @@ async def test_the_hints_of_the_first_minute(state: Path) -> None:
         assert shown(app) == "drag 1 reached its target: 3 steps, 1.0 s, 0.5 px left"
         await pilot.press("l")
         await pilot.pause()
-        assert shown(app) == "s saves, u undoes, ? lists all keys; Esc ends these hints"
+        assert shown(app) == "Compare it with before, drag on from here, or save it; Esc ends these hints"
         assert paths.is_first_use()
         engine.say(Exported(files=("draggan-out/x/final.png",)))
         await pilot.pause()

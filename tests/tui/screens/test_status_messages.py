@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from textual.pilot import Pilot
 
@@ -10,9 +9,7 @@ from draggan_engine.core.history import Trajectory
 from draggan_engine.server.messages import TrajectoryRead
 from draggan_tui.app import DragganApp
 from draggan_tui.widgets.status_line import StatusLine
-from tests.support.editing import INFO, ended, ready, status
-
-ROUGH = np.random.RandomState(0).randint(0, 255, (44, 44, 3), np.uint8)  # no patch of it is flat
+from tests.support.editing import INFO, ROUGH, ended, ready, status
 
 
 async def message_after(app: DragganApp, pilot: Pilot[None], keys: str) -> str:
