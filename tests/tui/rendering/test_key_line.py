@@ -15,7 +15,8 @@ from draggan_tui.rendering.key_line import KeyHint, key_line, placed_hints
 from draggan_tui.screens.help_dialog import HelpDialog
 from draggan_tui.screens.key_hints import HINTS
 from draggan_tui.widgets.key_line import KeyLine
-from tests.support.editing import ROUGH, FakeEngine, editor, editor_opens, ended, place_pair, ready, status
+from draggan_tui.widgets.status_line import StatusLine
+from tests.support.editing import ROUGH, FakeEngine, editor, editor_opens, ended, place_pair, ready
 from tests.support.screens import screen_rows
 
 HELP = KeyHint("?", "help")
@@ -27,6 +28,11 @@ def shown(app: DragganApp) -> str:
     line = app.editor.query_one(KeyLine)
     assert line.region.bottom == app.size.height
     return screen_rows(app)[line.region.y]
+
+
+def status_row(app: DragganApp) -> str:
+    """Return the text of the status line: a message, or the hint for newcomers, and the mode."""
+    return screen_rows(app)[app.editor.query_one(StatusLine).region.y]
 
 
 @pytest.mark.parametrize(
@@ -99,55 +105,44 @@ async def test_the_hints_of_each_mode(app: DragganApp) -> None:
 
 def repeated_hints(app: DragganApp) -> list[str]:
     """Return the hints of the key line that the status line repeats: the same words, or more than one of the same keys."""
-    message, hints = status(app), app.editor.query_one(KeyLine).hints
+    message, hints = status_row(app), app.editor.query_one(KeyLine).hints
     same_words = [f"{hint.keys} {hint.description}" for hint in hints if f"{hint.keys} {hint.description}" in message]
     same_keys = [hint.keys for hint in hints if re.search(rf"(?<!\w){re.escape(hint.keys)}(?!\w)", message)]
     return same_words + (same_keys if len(same_keys) > 1 else [])
 
 
+@pytest.mark.usefixtures("fake_engine")
 async def test_the_status_line_never_says_what_the_key_line_says(
-    app: DragganApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))  # the hints for newcomers have not been read
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    app = editor()  # which shows the hints for newcomers
     async with app.run_test(size=(160, 48)) as pilot:
         await editor_opens(app, pilot)
         engine = await ready(app, pilot, rgb=ROUGH)
         messages = []
-        for keys in (
-            "",
-            "enter",
-            "4 l",
-            "enter",
-            "l",
-            "g",
-            "l",
-            "escape",
-            "v",
-            "l",
-            "escape",
-            "m",
-            "l",
-            "m",
-            "u",
-            "d",
-            "l",
-        ):
+
+        async def press(keys: str) -> None:
             await pilot.press(*keys.split())
             await pilot.pause()
             assert repeated_hints(app) == [], keys
-            messages.append(status(app))
+            messages.append(status_row(app))
+
+        for keys in ("", "enter", "4 l", "enter", "l", "d"):
+            await press(keys)
         engine.say(DragStarted(drag_number=1))
+        await press("l")
         engine.say(ended(app))
-        for keys in ("", "l", "o", "D", "l", "enter"):
-            await pilot.press(*keys.split())
-            await pilot.pause()
-            assert repeated_hints(app) == [], keys
-            messages.append(status(app))
+        await press("")
+        await press("l")
+        for keys in ["o", "escape", "g", "l", "escape", "v", "l", "escape", "m", "l", "m", "u", "D", "l", "enter"]:
+            await press(keys)
         engine.alive = False
         engine.lose()
         await pilot.pause()
         assert repeated_hints(app) == []
-        assert len({*messages, status(app)}) > 12, "the hints for newcomers and the messages of the modes were shown"
+        assert sum("ends these hints" in message for message in messages) == 2
+        assert len({*messages, status_row(app)}) > 15, "messages of all modes were shown"
 
 
 async def test_no_hint_for_a_drag_when_nothing_would_move(app: DragganApp) -> None:
