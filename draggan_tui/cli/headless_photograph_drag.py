@@ -74,9 +74,9 @@ def run_photograph_drag(request: DragRequest, photograph: PhotographRequest, *, 
             print_line("stopped during the inversion; the same command drags its result")
             return 128 + received_signals[0]
         print_line(f"inverted in {report.record.steps} steps: PSNR {report.record.psnr:.1f} dB")
-        if report.record.psnr < CLOSE_PSNR and photograph.paste_mode == "delta":
+        if report.record.psnr < CLOSE_PSNR:
             print_line(
-                "the image is not close to the photograph, so what the drag moves may be seen twice; use --paste crop, or "
+                "the image is not close to the photograph, so what is pasted will look different from it; to come nearer, "
                 "invert the photograph first, with more steps: draggan-tui invert --steps"
             )
     store = SessionStore(model.name, resume=directory)

@@ -16,7 +16,7 @@ VIEW_TEXTS: dict[PhotographView, str] = {
     "inversion": "the inversion: the image of the model from which the edit started",
     "pasted": "the edit in the photograph",
 }
-CLOSE_PSNR_TEXT = "in the photograph, what a drag moves may be seen twice"
+CLOSE_PSNR_TEXT = "what a drag moves will look different from the photograph"
 
 
 def alignment_text(aligning: AligningPhotograph) -> str:

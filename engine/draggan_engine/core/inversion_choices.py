@@ -20,7 +20,7 @@ MIN_POINT_DISTANCE = 4.0
 
 
 CLOSE_PSNR = 28.0
-"""dB; below this, eyes and noses that were moved were seen twice in the photograph into which the edit was pasted."""
+"""dB; below this, eyes and noses that were moved looked different from those of the photograph."""
 LOW_PSNR = 18.0
 """dB; below this, little of the photograph is left in the image of its latent."""
 

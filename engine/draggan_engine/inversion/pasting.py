@@ -1,6 +1,6 @@
 """Paste an edited image of a model back into the photograph from which it was cropped.
 
-Both functions change the photograph in place, in the bounding box of the crop only and some rows at a time, so that they need
+Both ways change the photograph in place, in the bounding box of the crop only and some rows at a time, so that they need
 little more memory than the photograph itself.
 """
 
@@ -16,7 +16,7 @@ from PIL import Image
 
 from draggan_engine.core.geometry import Size, rescale
 
-from .alignment import Similarity
+from .alignment import Similarity, crop_photograph
 
 PasteMode = Literal["delta", "crop"]
 
@@ -25,6 +25,11 @@ FloatImage = NDArray[np.float32]
 MIN_CHANGE = 2  # levels; a smaller change counts as none
 BORDER_FADE_SHARE = 1 / 16  # of the crop's shorter side: how wide the change fades out at the border
 MASK_FADE_SHARE = 1 / 32  # of the same: how wide it fades out beyond the mask
+DETAIL_SHARE = 1 / 32  # of the same: what is larger is a shade, and what is smaller a detail
+MIN_DETAIL_CHANGE = 8  # levels; details that change by more have moved
+MOVED_MARGIN_SHARE = 1 / 32  # of the crop's shorter side: how far a photograph's details may be from the inversion's
+MOVED_WEIGHT = 1e-6  # of the colours in places where details have moved
+FARTHER_WEIGHT = 0.01  # of the colours twice as far away
 ERODED_PIXELS, EDGE_SHARE = 2, 1 / 20  # facexlib's soft edge: how much is cut off, and its width as a share of √area
 BAND_PIXELS = 1 << 15  # of the photograph that are changed at a time
 
@@ -36,10 +41,12 @@ def paste_change(
     after: NDArray[np.uint8],
     mask: NDArray[np.uint8] | None = None,
 ) -> None:
-    """Add the change from one image of a model to another to the photograph, in place.
+    """Put the change from one image of a model to another into the photograph, in place.
 
-    The change fades out at the border of the crop and beyond the mask. Where no channel changes by two levels or more,
-    the photograph keeps its pixels.
+    Where only colours and shades change, the change is added, and the photograph keeps its detail. Where details have moved,
+    the photograph is replaced by the edited image, in the photograph's own colours: its details are still at their old
+    places there, so that a sum would show them twice. The change fades out at the border of the crop and beyond the mask.
+    Where no channel changes by two levels or more, the photograph keeps its pixels.
 
     Args:
         photograph: `uint8 [height, width, 3]`, writable.
@@ -55,8 +62,13 @@ def paste_change(
     fade_width = BORDER_FADE_SHARE * min(height, width)
     weights = np.outer(_border_fade(height, fade_width), _border_fade(width, fade_width))
     if mask is not None:
-        weights *= _soften_mask(mask)
-    _blend(photograph, similarity, change * weights[..., None].astype(np.float32))
+        weights *= _soft_area(mask, MASK_FADE_SHARE / 2)
+    moved = _moved_details(change)
+    crop = crop_photograph(photograph, similarity, Size(width, height))
+    replacement = after + _color_difference(crop.astype(np.float32) - before, moved)
+    addition = (1 - moved[..., None]) * change + moved[..., None] * replacement
+    addition, opacity = addition * weights[..., None], moved * weights
+    _blend(photograph, similarity, addition.astype(np.float32), opacity.astype(np.float32))
 
 
 def paste_crop(photograph: NDArray[np.uint8], similarity: Similarity, crop: NDArray[np.uint8]) -> None:
@@ -106,23 +118,67 @@ def _border_fade(length: int, fade_width: float) -> NDArray[np.float64]:
     return np.asarray(share * share * (3 - 2 * share))
 
 
-def _soften_mask(mask: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Return weights that are 1 in the mask and fall to 0 a little beyond it."""
-    radius = max(1, round(MASK_FADE_SHARE / 2 * min(mask.shape)))
-    widened_mask = _box_mean(mask.astype(np.float64), radius) > 0
-    return _box_mean(widened_mask.astype(np.float64), radius)
+def _soft_area(area: NDArray[np.bool_ | np.uint8], margin_share: float) -> NDArray[np.float64]:
+    """Return weights that are 1 in an area `[H, W]`, and fall to 0 beyond a margin around it.
+
+    Args:
+        margin_share: the width of the margin, as a share of the shorter side. At its end the weights are about ½.
+    """
+    side = min(area.shape)
+    widened_area = _box_mean(area, max(1, round(margin_share * side))) > 0
+    return _box_mean(widened_area, max(1, round(MASK_FADE_SHARE / 2 * side)))
 
 
-def _box_mean(values: NDArray[np.float64], radius: int) -> NDArray[np.float64]:
-    """Return the mean of the square of side 2·radius + 1 around each pixel; the border is continued outwards."""
+def _moved_details(change: FloatImage) -> NDArray[np.float64]:
+    """Return where the details of an image have moved, `[H, W]` in 0…1, with a soft edge.
+
+    Args:
+        change: `[H, W, 3]`, in levels.
+    """
+    detail_change = np.abs(change - _smooth(change, _detail_radius(change.shape))).max(axis=2)
+    return _soft_area(detail_change > MIN_DETAIL_CHANGE, MOVED_MARGIN_SHARE)
+
+
+def _color_difference(difference: FloatImage, moved: NDArray[np.float64]) -> FloatImage:
+    """Return by how much the colours of a photograph differ from those of its inversion, without details, `[H, W, 3]`.
+
+    Where details have moved, the colours are those of the nearest places where none have.
+
+    Args:
+        difference: of the photograph and the inversion, `[H, W, 3]`, in levels.
+        moved: `[H, W]` in 0…1.
+    """
+    weights = np.maximum(1 - moved, MOVED_WEIGHT)[..., None]
+    color_sum, weight_sum = np.zeros(difference.shape), np.zeros(weights.shape)
+    # The smallest neighbourhood that has a place without moved details decides.
+    for scale in range(math.ceil(math.log2(1 / DETAIL_SHARE))):
+        radius = _detail_radius(moved.shape) << scale
+        color_sum += FARTHER_WEIGHT**scale * _smooth(difference * weights, radius)
+        weight_sum += FARTHER_WEIGHT**scale * _smooth(weights, radius)
+    return (color_sum / weight_sum).astype(np.float32)
+
+
+def _detail_radius(shape: tuple[int, ...]) -> int:
+    """Return how far details reach in an image of a shape `(H, W, …)`, in pixels."""
+    return max(1, round(DETAIL_SHARE * min(shape[:2])))
+
+
+def _smooth(values: NDArray[np.floating], radius: int) -> NDArray[np.float64]:
+    """Return `[H, W, C]` blurred by a box twice."""
+    return _box_mean(_box_mean(values, radius), radius)
+
+
+def _box_mean(values: NDArray[np.floating | np.bool_ | np.uint8], radius: int) -> NDArray[np.float64]:
+    """Return the mean of the square of side 2·radius + 1 around each pixel of `[H, W, …]`; the border is continued outwards."""
     side = 2 * radius + 1
+    means = values.astype(np.float64)
     for axis in (0, 1):
-        margins = [(0, 0), (0, 0)]
+        margins = [(0, 0)] * means.ndim
         margins[axis] = (radius + 1, radius)
-        sums: NDArray[np.float64] = np.cumsum(np.pad(values, margins, mode="edge"), axis=axis)
+        sums: NDArray[np.float64] = np.cumsum(np.pad(means, margins, mode="edge"), axis=axis)
         length = values.shape[axis]
-        values = np.asarray((sums.take(range(side, side + length), axis) - sums.take(range(length), axis)) / side)
-    return values
+        means = np.asarray((sums.take(range(side, side + length), axis) - sums.take(range(length), axis)) / side)
+    return means
 
 
 def _gaussian_edges(length: int, edge_width: int, scale: float) -> NDArray[np.float64]:
@@ -142,25 +198,20 @@ def _gaussian_edges(length: int, edge_width: int, scale: float) -> NDArray[np.fl
     return np.asarray(np.maximum(np.array(rise) - np.array(fall), 0))
 
 
-def _blend(
-    photograph: NDArray[np.uint8], similarity: Similarity, addition: FloatImage, opacity: FloatImage | None = None
-) -> None:
+def _blend(photograph: NDArray[np.uint8], similarity: Similarity, addition: FloatImage, opacity: FloatImage) -> None:
     """Set the photograph to photograph · (1 − opacity) + addition, rounded once, where the crop lies in it.
 
     Args:
         addition: `[H, W, 3]`, in levels.
-        opacity: `[H, W]` in 0…1; None: 0.
+        opacity: `[H, W]` in 0…1.
     """
-    layers = addition if opacity is None else np.dstack([addition, opacity])
-    sampler = _CropSampler(layers, similarity)
+    sampler = _CropSampler(np.dstack([addition, opacity]), similarity)
     crop_size, photograph_size = Size(*addition.shape[1::-1]), Size(*photograph.shape[1::-1])
     for left, top, right, bottom in _bands(crop_box(similarity, crop_size, photograph_size)):
         part = photograph[top:bottom, left:right]
         is_inside, samples = sampler.sample((left, top, right, bottom))
-        blended = part[is_inside].T.astype(np.float32)
-        if opacity is not None:
-            blended *= 1 - samples[3]
-        part[is_inside] = np.clip(np.rint(blended + samples[:3]), 0, 255).T
+        blended = part[is_inside].T * (1 - samples[3]) + samples[:3]
+        part[is_inside] = np.clip(np.rint(blended), 0, 255).T
 
 
 def _bands(box: tuple[int, int, int, int]) -> Iterator[tuple[int, int, int, int]]:

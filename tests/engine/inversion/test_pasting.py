@@ -75,6 +75,45 @@ def test_a_pasted_change_is_found_again_by_the_same_crop(
     assert np.abs(recropped - before - change[..., None]).max() < 4
 
 
+def disc(image: NDArray[np.uint8], centre: tuple[float, float], radius: float, level: int) -> NDArray[np.uint8]:
+    """Return the image with a grey disc on it."""
+    y, x = np.mgrid[: image.shape[0], : image.shape[1]]
+    covered = np.clip(radius + 0.5 - np.hypot(x - centre[0], y - centre[1]), 0, 1)[..., None]
+    return np.rint(image * (1 - covered) + level * covered).astype(np.uint8)
+
+
+def test_what_has_moved_is_seen_only_at_its_new_place() -> None:
+    """The inversion shows an eye a little too far right, too large and too bright, and the drag moves it by 16 pixels."""
+    backdrop = smooth_image(128, 128)
+    photograph = disc(backdrop, (50, 64), 7, 20)
+    before, after = disc(backdrop, (52, 64), 8, 50), disc(backdrop, (68, 64), 8, 50)
+    pasted = photograph.copy()
+    paste_change(pasted, Similarity(1 + 0j, 0j), before, after)
+    assert levels(pasted, after)[20:108, 20:108].max() <= 6
+    added = np.clip(photograph + (after.astype(int) - before), 0, 255).astype(np.uint8)
+    assert levels(added, after)[20:108, 20:108].max() > 25, "a mere sum shows the old eye"
+
+
+def test_what_is_pasted_has_the_colours_of_the_photograph() -> None:
+    """The inversion is darker and bluer than the photograph everywhere."""
+    backdrop = smooth_image(128, 128)
+    tint = np.array([24, 12, 0], np.uint8)
+    before, after = disc(backdrop, (52, 64), 8, 50), disc(backdrop, (68, 64), 8, 50)
+    pasted = before + tint
+    paste_change(pasted, Similarity(1 + 0j, 0j), before, after)
+    assert levels(pasted, after + tint)[20:108, 20:108].max() <= 2
+
+
+def test_where_only_a_shade_changes_the_photograph_keeps_its_detail() -> None:
+    backdrop = smooth_image(128, 128)
+    texture = np.random.RandomState(0).randint(-40, 41, (128, 128, 1))
+    photograph = (backdrop + texture).astype(np.uint8)
+    change = bump(128, 128, radius=48)[..., None]
+    pasted = photograph.copy()
+    paste_change(pasted, Similarity(1 + 0j, 0j), backdrop, np.rint(backdrop + change).astype(np.uint8))
+    assert np.abs(pasted - np.rint(photograph + change))[20:108, 20:108].max() <= 1
+
+
 def test_a_slope_is_pasted_as_a_slope() -> None:
     photograph = np.full((300, 300, 3), 20, np.uint8)
     before = np.zeros((64, 64, 3), np.uint8)

@@ -45,7 +45,7 @@ def test_how_far_an_inversion_is(
         ("finished", 31.2, (), "me.jpg is inverted: 1 step, 2.5 s, 31.2 dB"),
         (
             "finished", 21.0, ("2 faces were found",),
-            "me.jpg is inverted: 1 step, 2.5 s, 21.0 dB; in the photograph, what a drag moves may be seen twice; "
+            "me.jpg is inverted: 1 step, 2.5 s, 21.0 dB; what a drag moves will look different from the photograph; "
             "2 faces were found",
         ),
         (
