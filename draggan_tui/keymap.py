@@ -89,6 +89,7 @@ KEY_GROUPS: dict[str, tuple[KeyBinding, ...]] = {
         KeyBinding("shrink-mask", "less_than_sign", "shrink the mask", "mask.grow", (-1,), shown_keys="<"),
         KeyBinding("invert-mask", "i", "invert the mask", "mask.invert"),
         KeyBinding("clear-mask", "c", "clear the mask: everything may move", "mask.clear"),
+        KeyBinding("inversion-mask", "r", "mask: what the model can show of the photograph", "photograph.request_mask"),
         KeyBinding("load-mask", "f", "load the mask from a file", "screen.open_load_mask"),
         KeyBinding("save-mask", "F", "save the mask to a PNG", "screen.open_save_mask"),
     ),

@@ -16,6 +16,7 @@ VIEW_TEXTS: dict[PhotographView, str] = {
     "inversion": "the inversion: the image of the model from which the edit started",
     "pasted": "the edit in the photograph",
 }
+MASK_TEXT = "{inversion-mask} lets only the part move that the model can show"
 CLOSE_PSNR_TEXT = "what a drag moves will look different from the photograph"
 
 
@@ -72,7 +73,8 @@ def outcome_text(name: str, ended: InversionEnded) -> str:
         "diverged": f"the inversion of {name} diverged, and its best image is kept",
     }[ended.reason]
     figures = f"{counted(ended.steps, 'step')}, {seconds_text(ended.seconds)}, {psnr:.1f} dB"
-    return "; ".join(filter(None, (f"{done_text}: {figures}", _likeness_text(psnr), *ended.notices)))
+    mask_text = MASK_TEXT if ended.has_mask and psnr >= LOW_PSNR else ""
+    return "; ".join(filter(None, (f"{done_text}: {figures}", _likeness_text(psnr), mask_text, *ended.notices)))
 
 
 def _likeness_text(psnr: float) -> str:

@@ -31,6 +31,7 @@ from draggan_engine.server.messages import (
 )
 from draggan_engine.server.photograph_messages import (
     InversionEnded,
+    InversionMaskRead,
     InversionPreview,
     InversionProgress,
     PhotographOpened,
@@ -105,7 +106,8 @@ class EngineEvents:
                 | InversionProgress()
                 | InversionPreview()
                 | InversionEnded()
-                | Failed(task="open_photograph" | "invert_photograph" | "view_photograph")
+                | InversionMaskRead()
+                | Failed(task="open_photograph" | "invert_photograph" | "view_photograph" | "read_inversion_mask")
             ):
                 self._screen.photographs.handle(engine_event)
             case DragStarted() | DragProgress() | DragPreview() | DragEnded():

@@ -10,6 +10,7 @@ from draggan_engine.core.inversion_choices import LOW_PSNR, AlignmentChoice
 from draggan_engine.server.messages import Failed
 from draggan_engine.server.photograph_messages import (
     InversionEnded,
+    InversionMaskRead,
     InversionPreview,
     InversionProgress,
     OpenPhotograph,
@@ -30,7 +31,9 @@ from .question import Question
 if TYPE_CHECKING:
     from .editor import EditorScreen
 
-PhotographEvent = PhotographOpened | PhotographViewed | InversionProgress | InversionPreview | InversionEnded
+PhotographEvent = (
+    PhotographOpened | PhotographViewed | InversionProgress | InversionPreview | InversionEnded | InversionMaskRead
+)
 
 
 class Photographs:
@@ -168,7 +171,9 @@ class Photographs:
                 self._preview(event)
             case InversionEnded():
                 self._ended(event)
-            case Failed(task="view_photograph"):
+            case InversionMaskRead():
+                self._screen.attempt(lambda: photograph_commands.use_mask(self._context, event.mask))
+            case Failed(task="view_photograph" | "read_inversion_mask"):
                 self._screen.report(with_advice(event.message, event.remedy), "bad")
             case Failed():
                 self._context.inversion.end(None)

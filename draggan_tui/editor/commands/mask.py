@@ -21,7 +21,7 @@ def toggle_pen(context: CommandContext) -> None:
     state = context.state
     if isinstance(state.mode, Pen):
         state.mode = Idle()
-        _report_mask(context, "pen up")
+        report_mask(context, "pen up")
         return
     _paint(state, paint=True)
     state.mode = Pen()
@@ -31,7 +31,7 @@ def toggle_pen(context: CommandContext) -> None:
 def toggle_cell(context: CommandContext) -> None:
     """Toggle what the brush covers at the cursor."""
     _paint(context.state, paint=None)
-    _report_mask(context)
+    report_mask(context)
 
 
 def _paint(state: EditorState, *, paint: bool | None) -> None:
@@ -43,7 +43,7 @@ def _paint(state: EditorState, *, paint: bool | None) -> None:
     )
 
 
-def _report_mask(context: CommandContext, done_text: str = "") -> None:
+def report_mask(context: CommandContext, done_text: str = "") -> None:
     """Report what was done to the mask and how much may move now, and warn about the points that it blocks."""
     mask = context.state.edit.mask
     if mask is None:
@@ -97,7 +97,7 @@ def finish_shape(context: CommandContext, *, paint: bool) -> None:
     change_region = edit_ops.paint_region if paint else edit_ops.erase_region
     state.change(change_region(state.edit, shape_area, state.image_size))
     state.mode = Idle()
-    _report_mask(context, "shape painted" if paint else "shape erased")
+    report_mask(context, "shape painted" if paint else "shape erased")
 
 
 def erase_shape(context: CommandContext) -> None:
@@ -111,21 +111,21 @@ def grow(context: CommandContext, direction: int) -> None:
     state.check_can_edit()
     step_count = direction * context.repeat
     state.change(edit_ops.grow_mask(state.edit, step_count, state.viewport.grid, state.image_size))
-    _report_mask(context, "mask grown" if direction > 0 else "mask shrunk")
+    report_mask(context, "mask grown" if direction > 0 else "mask shrunk")
 
 
 def invert(context: CommandContext) -> None:
     """Let move what may not, and hold what may move."""
     context.state.check_can_edit()
     context.state.change(edit_ops.invert_mask(context.state.edit))
-    _report_mask(context, "mask inverted")
+    report_mask(context, "mask inverted")
 
 
 def clear(context: CommandContext) -> None:
     """Remove the mask, so that everything may move."""
     context.state.check_can_edit()
     context.state.change(edit_ops.clear_mask(context.state.edit))
-    _report_mask(context)
+    report_mask(context)
 
 
 def use_loaded(context: CommandContext, mask_loaded: MaskLoaded) -> None:
@@ -133,4 +133,4 @@ def use_loaded(context: CommandContext, mask_loaded: MaskLoaded) -> None:
     context.state.check_can_edit()
     context.state.change(context.state.edit.model_copy(update={"mask": mask_loaded.mask}))
     size_text = f", resized to {mask_loaded.mask.width}×{mask_loaded.mask.height}" if mask_loaded.resized else ""
-    _report_mask(context, f"mask loaded{size_text}")
+    report_mask(context, f"mask loaded{size_text}")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from draggan_engine.core.edit import Mask
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import distance
 from draggan_engine.core.inversion_choices import MIN_POINT_DISTANCE, AlignmentChoice
-from draggan_engine.server.photograph_messages import ViewPhotograph
+from draggan_engine.server.photograph_messages import ReadInversionMask, ViewPhotograph
 from draggan_tui.editor.modes import AligningPhotograph, ViewingPhotograph
 from draggan_tui.editor.photograph import Photograph, PhotographStart, PhotographViews
 
 from .context import CommandContext
+from .mask import report_mask
 
 
 def align(context: CommandContext, photograph: Photograph) -> None:
@@ -44,8 +46,7 @@ def view_next(context: CommandContext) -> None:
         return
     state.check_can_edit()
     context.check_engine()
-    if not state.edit.source.from_file:
-        raise EditError("this image does not come from a photograph: {photograph} opens one")
+    _check_comes_from_photograph(context)
     context.engine.send(ViewPhotograph(edit=state.edit))
     context.report("reading the photograph …")
 
@@ -54,6 +55,28 @@ def show(context: CommandContext, views: PhotographViews) -> None:
     """Show the photograph that the engine has read."""
     context.state.view_photograph(views)
     context.report("")
+
+
+def _check_comes_from_photograph(context: CommandContext) -> None:
+    if not context.state.edit.source.from_file:
+        raise EditError("this image does not come from a photograph: {photograph} opens one")
+
+
+def request_mask(context: CommandContext) -> None:
+    """Ask the engine for the area of the photograph that the model can show, which becomes the mask."""
+    context.state.check_can_edit()
+    context.check_engine()
+    _check_comes_from_photograph(context)
+    context.engine.send(ReadInversionMask())
+
+
+def use_mask(context: CommandContext, mask: Mask) -> None:
+    """Replace the mask by the area of the photograph that the model can show."""
+    state = context.state
+    state.check_can_edit()
+    _check_comes_from_photograph(context)
+    state.change(state.edit.model_copy(update={"mask": mask}))
+    report_mask(context, "the mask is what the model can show of the photograph")
 
 
 def leave_photograph(context: CommandContext, aligning: AligningPhotograph) -> None:

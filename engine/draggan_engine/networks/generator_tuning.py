@@ -134,6 +134,24 @@ def own_features(synthesis: SynthesisNetwork, block_name: str, ws: Tensor, insid
     return BlendTensors(block_name, F.pad(mask, (columns, columns, rows, rows), mode="replicate"), features, image)
 
 
+@torch.no_grad()
+def own_feature_area(synthesis: SynthesisNetwork) -> Tensor | None:
+    """Return where a tuned generator uses its own features, `[1, 1, H, W]` in 0…1, over the image; None: everywhere.
+
+    It is as fine as the features that are blended, and interpolated in between.
+    """
+    for block_name in synthesis.block_names:
+        blend = _block(synthesis, block_name).blend if can_blend(synthesis) else None
+        if blend is not None:
+            image_height, image_width = synthesis.image_shape
+            height = synthesis.feature_height(block_name)
+            width = height * image_width // image_height
+            top, left = (blend.mask.shape[2] - height) // 2, (blend.mask.shape[3] - width) // 2
+            mask = blend.mask[..., top : top + height, left : left + width]
+            return F.interpolate(mask, synthesis.image_shape, mode="bilinear", align_corners=False)
+    return None
+
+
 def _block(synthesis: SynthesisNetwork, block_name: str) -> StyleGAN2Block | StyleGAN3Layer:
     block = synthesis.get_submodule(block_name)
     assert isinstance(block, StyleGAN2Block | StyleGAN3Layer), f"{block_name} has no features"

@@ -43,7 +43,7 @@ from .messages import (
     StopDrag,
     TrajectoryRead,
 )
-from .photograph_messages import InvertPhotograph, OpenPhotograph, ViewPhotograph
+from .photograph_messages import InvertPhotograph, OpenPhotograph, ReadInversionMask, ViewPhotograph
 from .pull_messages import PullModel, StopPull
 
 log = logging.getLogger("draggan_engine")
@@ -95,7 +95,7 @@ class CommandReader:
                 state.drag_control.stop()
                 state.drag_control = DragControl()
                 state.jobs.put(InversionJob(command, state.drag_control))
-            case Export() | ExportFile() | OpenPhotograph() | ViewPhotograph() | LoadModel():
+            case Export() | ExportFile() | OpenPhotograph() | ViewPhotograph() | ReadInversionMask() | LoadModel():
                 state.jobs.put(command)
             case PullModel():
                 with report_failures(state.outbox, command.type):

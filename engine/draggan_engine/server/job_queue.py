@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from draggan_engine.dragging.drag_control import SIGNAL_CHECK_SECONDS, DragControl
 
 from .messages import Export, ExportFile, LoadModel, Render, StartDrag
-from .photograph_messages import InvertPhotograph, OpenPhotograph, ViewPhotograph
+from .photograph_messages import InvertPhotograph, OpenPhotograph, ReadInversionMask, ViewPhotograph
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,10 @@ class UpdateResult:
     """Bring the images in the session's directory up to date with what was saved."""
 
 
-Job = Render | DragJob | Export | ExportFile | OpenPhotograph | InversionJob | ViewPhotograph | LoadModel | UpdateResult
+Job = (
+    Render | DragJob | Export | ExportFile | OpenPhotograph | InversionJob | ViewPhotograph | ReadInversionMask | LoadModel
+    | UpdateResult
+)  # fmt: skip
 
 
 class JobQueue:

@@ -36,12 +36,14 @@ from draggan_engine.core.revision_id import StoredRevisionId
 from .image_data import ImageData
 from .photograph_messages import (
     InversionEnded,
+    InversionMaskRead,
     InversionPreview,
     InversionProgress,
     InvertPhotograph,
     OpenPhotograph,
     PhotographOpened,
     PhotographViewed,
+    ReadInversionMask,
     ViewPhotograph,
 )
 from .pull_messages import PullEnded, PullModel, PullProgress, StopPull
@@ -202,7 +204,7 @@ class Quit(FrozenModel):
 Command = (
     Render | Save | Export | ExportFile | StartDrag | SetPreviewSize | PreviewShown | MoveLiveTarget
     | ReleaseLiveTarget | StopDrag | ReadTrajectory | ListModels | LoadMask | SaveMask | LoadModel
-    | PullModel | StopPull | OpenPhotograph | InvertPhotograph | ViewPhotograph | MoveSession | Quit
+    | PullModel | StopPull | OpenPhotograph | InvertPhotograph | ViewPhotograph | ReadInversionMask | MoveSession | Quit
 )  # fmt: skip
 
 # Events ----------------------------------------------------------------------------------------------
@@ -387,6 +389,7 @@ FailedTask = Literal[
     "open_photograph",
     "invert_photograph",
     "view_photograph",
+    "read_inversion_mask",
     "move_session",
 ]
 """The `type` of the command that failed, or what the engine did by itself: start, receive a command, or bring the images in
@@ -406,7 +409,7 @@ Event = (
     LoadProgress | ModelsListed | MaskLoaded | MaskSaved | Resumed | ModelLoaded | ImageRendered
     | EditMeasured | DragPreview | Saved | SessionMoved | ExportProgress | Exported | DragStarted | DragProgress | DragEnded
     | TrajectoryRead | PullProgress | PullEnded | PhotographOpened | PhotographViewed | InversionProgress | InversionPreview | InversionEnded
-    | Failed
+    | InversionMaskRead | Failed
 )  # fmt: skip
 LOSSY: tuple[type[BaseModel], ...] = (
     LoadProgress,

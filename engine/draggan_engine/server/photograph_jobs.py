@@ -40,11 +40,13 @@ from .edit_images import image_of
 from .engine_state import EngineState
 from .image_data import ImageData
 from .image_jobs import render_waiting
+from .inversion_mask import is_useful, mask_of_inversion, useful_mask_of_inversion
 from .inversion_reporter import InversionReporter
 from .job_queue import InversionJob
 from .photograph import paste_into_photograph
 from .photograph_messages import (
     InversionEnded,
+    InversionMaskRead,
     InvertPhotograph,
     OpenPhotograph,
     PhotographOpened,
@@ -105,6 +107,16 @@ def view_photograph(state: EngineState, model: Model, command: ViewPhotograph) -
             pasted=_reduced(pasted),
         )
     )
+
+
+def send_inversion_mask(state: EngineState, model: Model) -> None:
+    """Send the area of the session's photograph that the model can show.
+
+    Raises:
+        EditError: the inversion has no such area, or it is the whole image or nothing of it.
+        InputError: the record of the inversion cannot be read.
+    """
+    state.outbox.send(InversionMaskRead(mask=useful_mask_of_inversion(model, state.store)))
 
 
 def run_inversion(state: EngineState, model: Model, job: InversionJob) -> None:
@@ -248,7 +260,7 @@ class _RunningInversion:
         state.outbox.send(
             InversionEnded(
                 reason=record.reason, steps=record.steps, seconds=record.seconds, psnr=record.psnr, revision=revision,
-                image=ImageData.from_array(search_end.image), notices=tuple(self._notices), problem=problem,
+                image=ImageData.from_array(search_end.image), has_mask=is_useful(mask_of_inversion(state.model)), notices=tuple(self._notices), problem=problem,
             )
         )  # fmt: skip
 

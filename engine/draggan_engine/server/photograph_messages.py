@@ -3,7 +3,7 @@
 `OpenPhotograph` is answered by `PhotographOpened`, so that a person can see the photograph and set two points in it.
 `InvertPhotograph` begins the inversion. The engine sends `InversionProgress` after the steps, now and then `InversionPreview`,
 and at last `InversionEnded` with the revision that starts from the latent. `StopDrag` ends it within a step. Later
-`ViewPhotograph` is answered by `PhotographViewed`. A command that fails is answered by `Failed`.
+`ViewPhotograph` is answered by `PhotographViewed`, and `ReadInversionMask` by `InversionMaskRead`. A command that fails is answered by `Failed`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from draggan_engine.core.edit import Edit
+from draggan_engine.core.edit import Edit, Mask
 from draggan_engine.core.frozen_model import FrozenModel
 from draggan_engine.core.history import Revision
 from draggan_engine.core.inversion_choices import AlignmentChoice, InversionMethod
@@ -50,6 +50,19 @@ class ViewPhotograph(FrozenModel):
 
     type: Literal["view_photograph"] = "view_photograph"
     edit: Edit
+
+
+class ReadInversionMask(FrozenModel):
+    """Find the area of the session's photograph that the model can show. Answered by `InversionMaskRead`."""
+
+    type: Literal["read_inversion_mask"] = "read_inversion_mask"
+
+
+class InversionMaskRead(FrozenModel):
+    type: Literal["inversion_mask_read"] = "inversion_mask_read"
+    mask: Mask = Field(
+        description="of the size of the model's images; it lets a part of them move, and holds another part"
+    )
 
 
 class PhotographViewed(FrozenModel):
@@ -100,6 +113,7 @@ class InversionEnded(FrozenModel):
     psnr: float | None = Field(description="in dB; none: no step was made")
     revision: Revision | None = Field(description="the new revision; none: no step was made, and nothing is kept")
     image: ImageData | None = Field(description="of the new revision, at full resolution")
+    has_mask: bool = Field(False, description="whether `ReadInversionMask` would be answered by a mask")
     notices: tuple[str, ...] = Field((), description="what a person should know, in one line each")
     problem: str | None = Field(
         None, description="which file could not be written, in one line; the engine keeps the result in memory"

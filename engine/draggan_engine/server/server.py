@@ -28,7 +28,7 @@ from .failures import failure_of, report_failures
 from .job_queue import DragJob, InversionJob, Job, UpdateResult
 from .messages import Export, ExportFile, FailedTask, LoadModel, Render, Resumed
 from .outbox import Outbox
-from .photograph_messages import OpenPhotograph, ViewPhotograph
+from .photograph_messages import OpenPhotograph, ReadInversionMask, ViewPhotograph
 
 if TYPE_CHECKING:
     from draggan_engine.checkpoints.loader import Model
@@ -98,7 +98,15 @@ def _task_of(job: Job) -> FailedTask:
 def _run_job(
     state: EngineState,
     model: Model,
-    job: Render | DragJob | Export | ExportFile | OpenPhotograph | InversionJob | ViewPhotograph | UpdateResult,
+    job: Render
+    | DragJob
+    | Export
+    | ExportFile
+    | OpenPhotograph
+    | InversionJob
+    | ViewPhotograph
+    | ReadInversionMask
+    | UpdateResult,
 ) -> None:
     from . import drag_jobs, image_jobs, photograph_jobs
 
@@ -118,6 +126,8 @@ def _run_job(
             photograph_jobs.run_inversion(state, model, job)
         case ViewPhotograph():
             photograph_jobs.view_photograph(state, model, job)
+        case ReadInversionMask():
+            photograph_jobs.send_inversion_mask(state, model)
         case UpdateResult():
             image_jobs.update_result(state, model)
 

@@ -13,6 +13,7 @@ from draggan_engine.networks.generator_tuning import (
     blend_shapes,
     choose_blend_block,
     compact_tuning,
+    own_feature_area,
     own_features,
     tuned_generator,
 )
@@ -61,6 +62,16 @@ def test_outside_the_mask_the_image_does_not_depend_on_the_rows_that_drags_move(
     difference = (tuned.synthesis(moved_ws).image - tuned.synthesis(ws).image).abs().amax(dim=(0, 1, 2))
     assert float(difference[:14].min()) > 1e-3  # the columns in the left half
     assert torch.equal(difference[28:], torch.zeros(4))
+
+
+@pytest.mark.parametrize("make_generator", [random_generator, random_stylegan3])
+def test_the_area_of_the_generators_own_features_is_that_of_the_blend(make_generator: type[Generator]) -> None:
+    generator = make_generator()
+    assert own_feature_area(generator.synthesis) is None
+    tuned = tuned_generator(generator, random_tuning(generator, random_ws(generator)))
+    area = own_feature_area(tuned.synthesis)
+    assert area is not None
+    assert torch.equal(area >= 0.5, left_half(generator) == 1)
 
 
 def test_windows_and_previews_of_a_tuned_generator_are_parts_of_its_whole_maps() -> None:

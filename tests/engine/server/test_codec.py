@@ -62,12 +62,14 @@ from draggan_engine.server.messages import (
 )
 from draggan_engine.server.photograph_messages import (
     InversionEnded,
+    InversionMaskRead,
     InversionPreview,
     InversionProgress,
     InvertPhotograph,
     OpenPhotograph,
     PhotographOpened,
     PhotographViewed,
+    ReadInversionMask,
     ViewPhotograph,
 )
 from draggan_engine.server.pull_messages import PullEnded, PullModel, PullProgress, StopPull
@@ -118,6 +120,7 @@ COMMANDS: tuple[Command, ...] = (
     OpenPhotograph(path="a.jpg"),
     InvertPhotograph(path="a.jpg", alignment=ALIGNMENT, revision=PHOTOGRAPHED, method="hybrid", steps=9),
     ViewPhotograph(edit=EDIT),
+    ReadInversionMask(),
     MoveSession(directory="s-3"),
     Quit(),
 )
@@ -142,6 +145,7 @@ EVENTS: tuple[Event, ...] = (
     PhotographViewed(aligned=IMAGE, inversion=IMAGE, width=4, height=8, pasted=IMAGE),
     InversionProgress(phase="align", step=1, step_count=9, psnr=None, steps_per_second=2.5),
     InversionPreview(image=IMAGE),
+    InversionMaskRead(mask=MASK),
     InversionEnded(
         reason="stopped",
         steps=2,
@@ -149,6 +153,7 @@ EVENTS: tuple[Event, ...] = (
         psnr=21.5,
         revision=PHOTOGRAPHED,
         image=IMAGE,
+        has_mask=True,
         notices=("no face",),
         problem="full",
     ),

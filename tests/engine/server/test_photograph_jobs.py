@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -27,6 +28,7 @@ from draggan_engine.inversion.state_file import write_state
 from draggan_engine.networks.generate import generate_image, latent_of_seed
 from draggan_engine.server.engine_state import EngineState
 from draggan_engine.server.image_data import ImageData
+from draggan_engine.server.inversion_mask import is_useful, mask_of_inversion, useful_mask_of_inversion
 from draggan_engine.server.inversion_reporter import InversionReporter
 from draggan_engine.server.job_queue import InversionJob
 from draggan_engine.server.messages import (
@@ -54,7 +56,8 @@ from draggan_engine.server.photograph_messages import (
     PhotographViewed,
     ViewPhotograph,
 )
-from draggan_engine.storage.inversion_files import ALIGNMENT_FILE, INVERSION_STATE_FILE, read_inversion
+from draggan_engine.server.session_model import with_session_tuning
+from draggan_engine.storage.inversion_files import ALIGNMENT_FILE, INVERSION_STATE_FILE, RECORD_FILE, read_inversion
 from draggan_engine.storage.session_manifest import read_manifest
 from draggan_engine.storage.session_store import SessionStore
 from tests.support.engine_client import Engine, receive_event
@@ -363,6 +366,65 @@ def test_the_engine_goes_on_with_the_tuned_generator(
     generator = place.state.model.generator_of(source)
     assert generator is not tiny.generator
     assert place.state.model.generator_of(source.generated(seed=1)) is tiny.generator
+
+
+def test_what_the_model_can_show_is_read_as_a_mask_also_when_the_session_is_reopened(
+    tmp_path: Path, tiny: Model, render: Path
+) -> None:
+    place = workplace(tmp_path / "s", render, tiny)
+    assert place.invert(method="hybrid").has_mask
+    assert place.state.model is not None
+    mask = useful_mask_of_inversion(place.state.model, place.state.store)
+    pixels = mask.to_array()
+    assert pixels.shape == tiny.info.size[::-1]
+    assert pixels[16, 16] == 1
+    assert not pixels[:4, 28:].any(), "in the stripe that the model cannot show"
+    place.state.store.close()
+    reopened = SessionStore("tiny", resume=place.directory)
+    assert useful_mask_of_inversion(with_session_tuning(tiny, reopened), reopened) == mask
+
+
+@pytest.mark.parametrize(
+    ("method", "changed_record", "message"),
+    [
+        ("w+", {}, r"^the inversion by w\+ found no mask, because only hybrid looks for what the model can show$"),
+        ("pti", {}, "^the inversion by pti found no mask"),
+        ("w+", {"method": "hybrid"}, "^the inversion has not tuned the model, so it found no mask"),
+        ("pti", {"method": "hybrid"}, "^the model can show the whole photograph: all of it may move"),
+    ],
+)
+def test_an_inversion_without_an_area_says_why(
+    tmp_path: Path, tiny: Model, render: Path, method: InversionMethod, changed_record: dict[str, str], message: str
+) -> None:
+    place = workplace(tmp_path / "s", render, tiny)
+    assert not place.invert(method=method).has_mask
+    record_path = place.directory / RECORD_FILE
+    record_path.write_text(json.dumps(json.loads(record_path.read_text()) | changed_record))
+    assert place.state.model is not None
+    with pytest.raises(EditError, match=message) as error_info:
+        useful_mask_of_inversion(place.state.model, place.state.store)
+    assert (error_info.value.remedy is None) == ("whole" in message)
+
+
+@pytest.mark.parametrize(("share", "message"), [(0.0, "can show no part"), (1.0, "can show the whole photograph")])
+def test_an_area_that_is_nothing_or_everything_is_no_mask(
+    tmp_path: Path, tiny: Model, render: Path, share: float, message: str
+) -> None:
+    place = workplace(tmp_path / "s", render, tiny)
+    place.invert(method="hybrid")
+    assert place.state.model is not None and place.state.model.photograph_generator is not None
+    for name, buffer in place.state.model.photograph_generator.synthesis.named_buffers():
+        if name.endswith("blend.mask"):
+            buffer.fill_(share)
+    assert not is_useful(mask_of_inversion(place.state.model))
+    with pytest.raises(EditError, match=message):
+        useful_mask_of_inversion(place.state.model, place.state.store)
+
+
+def test_a_session_without_a_photograph_has_no_area(tmp_path: Path, tiny: Model, render: Path) -> None:
+    place = workplace(tmp_path / "s", render, tiny)
+    with pytest.raises(EditError, match="this image does not come from a photograph"):
+        useful_mask_of_inversion(tiny, place.state.store)
 
 
 def test_a_disk_that_is_full_at_the_end_is_reported_and_the_result_stays_in_memory(

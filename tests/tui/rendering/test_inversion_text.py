@@ -12,7 +12,7 @@ from draggan_engine.core.history import Revision
 from draggan_engine.server.photograph_messages import InversionEnded, InversionProgress
 from draggan_tui.editor.modes import Idle, Inverting
 from draggan_tui.rendering.inspector_state import InspectorState
-from draggan_tui.rendering.inversion_text import inversion_text, outcome_text, side_text
+from draggan_tui.rendering.inversion_text import LOW_PSNR_TEXT, inversion_text, outcome_text, side_text
 from draggan_tui.rendering.pair_table import pair_header, pair_table
 from tests.tui.rendering.test_inspector_text import PAIRS
 
@@ -61,6 +61,24 @@ def test_how_an_inversion_has_ended(
     revision = Revision(id=1, parent=0, edit=Edit(model="toy"))
     ended = InversionEnded(
         reason=reason, steps=1, seconds=2.5, psnr=psnr, revision=revision, image=None, notices=notices
+    )
+    assert outcome_text("me.jpg", ended) == text
+
+
+@pytest.mark.parametrize(
+    ("psnr", "text"),
+    [
+        (
+            31.2,
+            "me.jpg is inverted: 1 step, 2.5 s, 31.2 dB; {inversion-mask} lets only the part move that the model can show",
+        ),
+        (15.0, f"me.jpg is inverted: 1 step, 2.5 s, 15.0 dB; {LOW_PSNR_TEXT}"),
+    ],
+)
+def test_a_mask_is_offered_for_an_image_that_is_like_the_photograph(psnr: float, text: str) -> None:
+    revision = Revision(id=1, parent=0, edit=Edit(model="toy"))
+    ended = InversionEnded(
+        reason="finished", steps=1, seconds=2.5, psnr=psnr, revision=revision, image=None, has_mask=True
     )
     assert outcome_text("me.jpg", ended) == text
 

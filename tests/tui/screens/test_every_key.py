@@ -31,7 +31,7 @@ FIRST = {
 ELSEWHERE = {"interrupt", "redraw", "suspend"}
 
 # Needs the session of a photograph: test_photographs.py.
-OF_A_PHOTOGRAPH = {"photograph-view"}
+OF_A_PHOTOGRAPH = {"photograph-view", "inversion-mask"}
 
 
 async def prepared(app: DragganApp, pilot: Pilot[None]) -> FakeEngine:

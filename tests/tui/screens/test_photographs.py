@@ -9,6 +9,8 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
+from draggan_engine.core.edit import Mask
+from draggan_engine.core.errors import Remedy
 from draggan_engine.core.history import History
 from draggan_engine.core.inversion_choices import AlignmentChoice
 from draggan_engine.core.latent_ref import LatentRef
@@ -16,12 +18,14 @@ from draggan_engine.server.image_data import ImageData
 from draggan_engine.server.messages import Failed, LoadModel, ModelLoaded, Resumed, Save, StopDrag
 from draggan_engine.server.photograph_messages import (
     InversionEnded,
+    InversionMaskRead,
     InversionPreview,
     InversionProgress,
     InvertPhotograph,
     OpenPhotograph,
     PhotographOpened,
     PhotographViewed,
+    ReadInversionMask,
     ViewPhotograph,
 )
 from draggan_tui import DEFAULT_INVERSION_METHOD, DEFAULT_INVERSION_STEPS
@@ -83,10 +87,18 @@ async def inverting(app: DragganApp, pilot: Pilot[None]) -> FakeEngine:
     return engine
 
 
-def end_of(engine: FakeEngine, reason: str = "finished", psnr: float = 31.24) -> InversionEnded:
+def end_of(
+    engine: FakeEngine, reason: str = "finished", psnr: float = 31.24, *, has_mask: bool = False
+) -> InversionEnded:
     command = engine.last(InvertPhotograph)
     return InversionEnded(
-        reason=reason, steps=300, seconds=34.0, psnr=psnr, revision=command.revision, image=ImageData.from_array(FOUND)
+        reason=reason,
+        steps=300,
+        seconds=34.0,
+        psnr=psnr,
+        revision=command.revision,
+        image=ImageData.from_array(FOUND),
+        has_mask=has_mask,
     )  # type: ignore[arg-type]
 
 
@@ -430,3 +442,47 @@ async def test_another_method_is_chosen_in_the_prompt(app: DragganApp) -> None:
         engine.say(InversionEnded(reason="stopped", steps=0, seconds=0, psnr=None, revision=None, image=None))
         await pilot.press("a", *4 * ["shift+tab"])
         assert "[x] hybrid" in str(app.screen.query_one("#methods", Static).render())
+
+
+# The mask ---------------------------------------------------------------------------------------------
+
+
+async def test_what_the_model_can_show_becomes_the_mask_if_the_user_asks_for_it(app: DragganApp) -> None:
+    area = np.zeros((128, 128), np.uint8)
+    area[:64] = 1
+    async with app.run_test(size=(100, 24)) as pilot:
+        engine = await inverting(app, pilot)
+        engine.say(end_of(engine, has_mask=True))
+        await pilot.pause()
+        assert status(app).endswith("31.2 dB; r lets only the part move that the model can show")
+        state = app.editor.state
+        assert state.edit.mask is None
+        await pilot.press("r")
+        assert engine.last(ReadInversionMask)
+        assert state.edit.mask is None
+        engine.say(InversionMaskRead(mask=Mask.from_array(area)))
+        await pilot.pause()
+        assert status(app) == "the mask is what the model can show of the photograph: 50% of the image may move"
+        assert state.edit.mask is not None
+        assert np.array_equal(state.edit.mask.to_array(), area)
+        await pilot.press("u")
+        assert state.edit.mask is None and state.edit.source.from_file
+
+
+async def test_only_the_image_of_a_photograph_has_a_mask_from_its_inversion(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await pilot.press("r")
+        assert status(app) == "this image does not come from a photograph: a opens one"
+        engine.say(InversionMaskRead(mask=Mask.from_array(np.ones((128, 128), np.uint8))))  # it comes too late
+        await pilot.pause()
+        assert app.editor.state.edit.mask is None
+        engine.say(
+            Failed(
+                task="read_inversion_mask",
+                message="the inversion by pti found no mask, because only hybrid looks for what the model can show",
+                remedy=Remedy.paint_mask,
+            )
+        )
+        await pilot.pause()
+        assert status(app).endswith("what the model can show; paint one first (m, or Space)")
