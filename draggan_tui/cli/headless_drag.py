@@ -18,11 +18,11 @@ from draggan_engine.core.edit import ALL_HANDLES_ON_TARGETS, Edit, Mask, PointPa
 from draggan_engine.core.errors import DragganError, EditError, StorageError
 from draggan_engine.core.geometry import Size
 from draggan_engine.core.history import Revision
+from draggan_engine.core.inversion_choices import PasteMode
 from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.core.setting_fields import SettingField, setting_fields
 from draggan_engine.dragging.drag_control import DragControl
 from draggan_engine.dragging.drag_loop import DragAtRest, DragStep
-from draggan_engine.inversion.pasting import PasteMode
 from draggan_engine.server.drag_runner import DragRecorded, prepare_drag, record_drag
 from draggan_engine.server.edit_images import image_of, sigma_of
 from draggan_engine.server.export import export

@@ -13,11 +13,10 @@ from draggan_engine.core.edit import Edit, Mask, PointPair
 from draggan_engine.core.errors import EditError, OutputError
 from draggan_engine.core.geometry import Point, Size, contains
 from draggan_engine.core.history import Revision
-from draggan_engine.core.inversion_choices import CLOSE_PSNR, AlignmentChoice
+from draggan_engine.core.inversion_choices import CLOSE_PSNR, AlignmentChoice, PasteMode
 from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.inversion.aligned_photograph import similarity_of
 from draggan_engine.inversion.alignment import crop_photograph
-from draggan_engine.inversion.pasting import PasteMode
 from draggan_engine.server.session_model import with_session_tuning
 from draggan_engine.storage.image_io import read_mask_array
 from draggan_engine.storage.inversion_files import PhotographAlignment, file_sha256, read_inversion

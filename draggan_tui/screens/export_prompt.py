@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -12,22 +12,34 @@ from textual.content import Content
 from textual.widgets import Static
 
 from draggan_engine.core.edit import Edit
+from draggan_engine.core.inversion_choices import PasteMode
 from draggan_engine.storage.output_paths import IMAGE_SUFFIXES, LATENT_SUFFIXES, VIDEO_SUFFIXES
 from draggan_tui.config.paths import short_path
 
 from .path_prompt import PathPrompt
 
-MARKERS, PHOTOGRAPH = "handles and targets", "in the photograph"
-"""What can be added to an exported image."""
+Addition = Literal["markers"] | PasteMode
+"""What can be done to an exported image: handles and targets are drawn into it, or it is pasted into its photograph."""
+ADDITION_TEXTS: dict[Addition, str] = {
+    "markers": "handles and targets",
+    "delta": "in the photograph: what the drags have changed",
+    "crop": "in the photograph: the whole image of the model",
+}
+CHOICE_KEY = "Shift-Tab"
 
 
 @dataclass(frozen=True)
 class ExportChoice:
-    """A file to write, and how an image is written: with handles and targets, or in the photograph that it comes from."""
+    """A file to write, and how an image is written.
+
+    Attributes:
+        markers: with handles and targets.
+        paste_mode: how it is pasted into the photograph from which it comes; None: it is written alone.
+    """
 
     path: Path
     markers: bool
-    in_photograph: bool
+    paste_mode: PasteMode | None
 
 
 class ExportPrompt(PathPrompt[ExportChoice]):
@@ -48,8 +60,8 @@ class ExportPrompt(PathPrompt[ExportChoice]):
         super().__init__("Export", "exports", (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES, *LATENT_SUFFIXES), suggestion)
         self._exported_edit = edit
         comes_from_photograph = edit.source.from_file and directory is not None and is_inversion(Path(directory))
-        self._additions = (MARKERS, PHOTOGRAPH) if comes_from_photograph else (MARKERS,)
-        self._chosen_addition: str | None = None
+        self._additions: tuple[Addition, ...] = tuple(ADDITION_TEXTS) if comes_from_photograph else ("markers",)
+        self._chosen_addition: Addition | None = None
 
     def compose_below(self) -> ComposeResult:
         yield Static("")
@@ -63,8 +75,11 @@ class ExportPrompt(PathPrompt[ExportChoice]):
         yield Static(self._additions_text(), id="markers")
 
     def _additions_text(self) -> Content:
-        check_boxes = [f" [{'x' if name == self._chosen_addition else ' '}] {name}" for name in self._additions]
-        return Content.assemble(("Shift-Tab", "bold $accent"), *check_boxes)
+        check_boxes = [
+            f" [{'x' if addition == self._chosen_addition else ' '}] {ADDITION_TEXTS[addition]}"
+            for addition in self._additions
+        ]
+        return Content.assemble((CHOICE_KEY, "bold $accent"), f"\n{' ' * len(CHOICE_KEY)}".join(check_boxes))
 
     def action_next_addition(self) -> None:
         """Choose the next addition, and after the last one none."""
@@ -78,9 +93,9 @@ class ExportPrompt(PathPrompt[ExportChoice]):
         return super().name_problem(path)
 
     def accept_path(self, path: Path) -> None:
-        self.dismiss(
-            ExportChoice(path.absolute(), self._chosen_addition == MARKERS, self._chosen_addition == PHOTOGRAPH)
-        )
+        addition = self._chosen_addition
+        paste_mode = None if addition == "markers" else addition
+        self.dismiss(ExportChoice(path.absolute(), addition == "markers", paste_mode))
 
 
 def suggested_path(edit: Edit, directory: Path) -> Path:

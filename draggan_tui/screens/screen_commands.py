@@ -178,7 +178,7 @@ async def open_export(screen: EditorScreen) -> None:
                     screen.context,
                     user_choice.path,
                     markers=user_choice.markers,
-                    in_photograph=user_choice.in_photograph,
+                    paste_mode=user_choice.paste_mode,
                 )
             )
 

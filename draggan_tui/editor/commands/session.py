@@ -6,6 +6,7 @@ from pathlib import Path
 
 from draggan_engine.core import edit_ops
 from draggan_engine.core.errors import EditError
+from draggan_engine.core.inversion_choices import PasteMode
 from draggan_engine.server.messages import Export, ExportFile
 
 from .context import CommandContext
@@ -41,13 +42,13 @@ def save(context: CommandContext) -> None:
     context.report("saving …")
 
 
-def export_to_file(context: CommandContext, path: Path, *, markers: bool, in_photograph: bool) -> None:
+def export_to_file(context: CommandContext, path: Path, *, markers: bool, paste_mode: PasteMode | None) -> None:
     """Write the image, the video or the latent to a file; its suffix says which.
 
     Args:
         markers: whether handles and targets are drawn into images and videos.
-        in_photograph: whether an image is written as the whole photograph, with the edit pasted back.
+        paste_mode: how the edit is pasted into its photograph, which is written as a whole; None: it is not.
     """
     edit = context.state.edit
-    context.engine.send(ExportFile(edit=edit, path=str(path), markers=markers, in_photograph=in_photograph))
+    context.engine.send(ExportFile(edit=edit, path=str(path), markers=markers, paste_mode=paste_mode))
     context.report(f"exporting {path.name} …")

@@ -14,6 +14,8 @@ InversionMethod = Literal["w", "w+", "pti", "hybrid"]
 INVERSION_METHODS: tuple[InversionMethod, ...] = ("hybrid", "w+", "pti", "w")
 """All of them, those that people need most first."""
 
+PasteMode = Literal["delta", "crop"]
+"""How an edit is pasted into its photograph: only what the drags have changed, or the whole image of the model."""
 
 MIN_POINT_DISTANCE = 4.0
 """How far apart two points of a photograph must be, in its pixels, to align it by them."""

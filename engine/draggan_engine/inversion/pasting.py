@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +16,6 @@ from PIL import Image
 from draggan_engine.core.geometry import Size, rescale
 
 from .alignment import Similarity, crop_photograph
-
-PasteMode = Literal["delta", "crop"]
 
 FloatImage = NDArray[np.float32]
 

@@ -17,6 +17,7 @@ from draggan_engine.checkpoints.loader import Model
 from draggan_engine.core.edit import Edit
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Point
+from draggan_engine.core.inversion_choices import PasteMode
 from draggan_engine.networks.generate import generate_image
 from draggan_engine.networks.generator import Generator
 from draggan_engine.storage.image_io import write_image
@@ -59,14 +60,15 @@ def export(
     path: Path,
     *,
     markers: bool = False,
-    in_photograph: bool = False,
+    paste_mode: PasteMode | None = None,
     report_progress: ReportProgress,
 ) -> str | None:
     """Write the edit's image, its latent, or a video of the drags that led to it; the path's suffix says which.
 
     Args:
         markers: draw handles and targets into images and videos.
-        in_photograph: write an image as the whole photograph of the session, with the edit pasted back and no markers.
+        paste_mode: how the edit is pasted into the photograph of the session, which is written as a whole and without
+            markers; None: an image of the model is written.
 
     Returns:
         What to tell people about the file, if there is something.
@@ -80,8 +82,8 @@ def export(
     file_suffix = check_output_file(path, (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES, *LATENT_SUFFIXES))
     if file_suffix in LATENT_SUFFIXES:
         write_latent(path, latent_of(model, store, edit).cpu().numpy())
-    elif file_suffix in IMAGE_SUFFIXES and in_photograph:
-        write_pasted_photograph(model, store, edit, path)
+    elif file_suffix in IMAGE_SUFFIXES and paste_mode is not None:
+        write_pasted_photograph(model, store, edit, path, paste_mode)
     elif file_suffix in IMAGE_SUFFIXES:
         image = image_of(model, store, edit)
         pairs = [(pair.handle, pair.target or pair.handle) for pair in edit.pairs]

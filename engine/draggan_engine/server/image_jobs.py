@@ -56,7 +56,7 @@ def export_file(state: EngineState, model: Model, command: ExportFile) -> None:
         command.edit,
         Path(command.path),
         markers=command.markers,
-        in_photograph=command.in_photograph,
+        paste_mode=command.paste_mode,
         report_progress=lambda frames_done, frame_count: state.outbox.send(
             ExportProgress(done=frames_done, total=frame_count)
         ),

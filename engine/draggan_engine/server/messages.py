@@ -29,6 +29,7 @@ from draggan_engine.core.errors import Remedy
 from draggan_engine.core.frozen_model import FrozenModel
 from draggan_engine.core.geometry import Size
 from draggan_engine.core.history import DragRecord, History, Revision, Trajectory
+from draggan_engine.core.inversion_choices import PasteMode
 from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.core.model_info import ModelEntry, ModelInfo, PublicModel
 from draggan_engine.core.revision_id import StoredRevisionId
@@ -101,8 +102,10 @@ class ExportFile(FrozenModel):
     edit: Edit
     path: str
     markers: bool = Field(False, description="draw handles and targets into images and videos")
-    in_photograph: bool = Field(
-        False, description="write images as the whole photograph of the session, with the edit pasted back"
+    paste_mode: PasteMode | None = Field(
+        None,
+        description="how the edit is pasted into the photograph of the session, which is written as a whole; none: an image "
+        "of the model is written",
     )
 
 

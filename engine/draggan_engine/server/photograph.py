@@ -11,8 +11,9 @@ from draggan_engine.checkpoints.loader import Model
 from draggan_engine.core.edit import Edit
 from draggan_engine.core.errors import EditError, InputError
 from draggan_engine.core.history import History
+from draggan_engine.core.inversion_choices import PasteMode
 from draggan_engine.inversion.aligned_photograph import similarity_of
-from draggan_engine.inversion.pasting import PasteMode, paste_change, paste_crop
+from draggan_engine.inversion.pasting import paste_change, paste_crop
 from draggan_engine.storage.image_io import (
     COMPOSITE_SOURCE_TYPE,
     IMAGE_ERRORS,
@@ -26,9 +27,7 @@ from draggan_engine.storage.session_store import SessionStore
 from .edit_images import image_of
 
 
-def write_pasted_photograph(
-    model: Model, store: SessionStore, edit: Edit, path: Path, paste_mode: PasteMode = "delta"
-) -> None:
+def write_pasted_photograph(model: Model, store: SessionStore, edit: Edit, path: Path, paste_mode: PasteMode) -> None:
     """Write the photograph of a session, upright and at full size, with an edit pasted back, as a PNG or a lossless WebP.
 
     The colour profile of the photograph is kept, its other metadata is not.

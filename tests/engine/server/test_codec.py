@@ -103,7 +103,7 @@ COMMANDS: tuple[Command, ...] = (
     Render(request_id=1, edit=EDIT),
     Save(change_count=2, revisions=(Revision(id=0, edit=EDIT), DRAGGED), current=DragRevisionId(1)),
     Export(edit=EDIT),
-    ExportFile(edit=EDIT, path="a.mp4", markers=True, in_photograph=True),
+    ExportFile(edit=EDIT, path="a.mp4", markers=True, paste_mode="crop"),
     StartDrag(revision=3, preview_size=PREVIEW_SIZE, max_steps=1, live_pair=0),
     SetPreviewSize(preview_size=PREVIEW_SIZE),
     PreviewShown(),

@@ -13,6 +13,7 @@ from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.core.edit import Edit, Mask, PointPair
 from draggan_engine.core.errors import EditError, InputError
 from draggan_engine.core.history import Revision
+from draggan_engine.core.inversion_choices import PasteMode
 from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.networks.generate import latent_of_seed
 from draggan_engine.server.drag_runner import DragRecorded, prepare_drag, record_drag
@@ -79,10 +80,12 @@ def dragged(model: Model, store: SessionStore, edit: Edit) -> Edit:
     return recorded.edit
 
 
-def changes(model: Model, store: SessionStore, edit: Edit, photograph: NDArray[np.int64]) -> NDArray[np.bool_]:
+def changes(
+    model: Model, store: SessionStore, edit: Edit, photograph: NDArray[np.int64], paste_mode: PasteMode = "delta"
+) -> NDArray[np.bool_]:
     """Return which pixels of the exported photograph differ from the photograph."""
     path = photograph_path(store) / "exported.png"
-    export(model, store, edit, path, in_photograph=True, report_progress=lambda *_: None)
+    export(model, store, edit, path, paste_mode=paste_mode, report_progress=lambda *_: None)
     with Image.open(path) as image:
         return np.asarray((np.asarray(image).astype(np.int64) != photograph).any(axis=2))
 
@@ -106,6 +109,15 @@ def test_undo_and_redo_change_what_is_exported(
     assert np.array_equal(changes(model, store, store.history.undo().redo().edit, photograph), before_undo)
 
 
+def test_the_whole_crop_is_replaced_by_an_edit_without_drags(
+    model: Model, store: SessionStore, photograph: NDArray[np.int64]
+) -> None:
+    assert store.edit is not None
+    changed = changes(model, store, store.edit, photograph, "crop")
+    assert changed[30:74, 50:94].mean() > 0.9
+    assert not changed[:, :38].any() and not changed[:, 106:].any()
+
+
 def test_the_masks_with_which_the_drags_began_count(
     model: Model, store: SessionStore, photograph: NDArray[np.int64]
 ) -> None:
@@ -127,7 +139,7 @@ def test_a_seed_in_the_session_of_a_photograph_has_none(model: Model, store: Ses
     assert store.edit is not None
     edit = store.edit.with_source(LatentRef(seed=3))
     with pytest.raises(EditError, match="this image does not come from a photograph, so it cannot be pasted into one"):
-        export(model, store, edit, tmp_path / "a.png", in_photograph=True, report_progress=lambda *_: None)
+        export(model, store, edit, tmp_path / "a.png", paste_mode="delta", report_progress=lambda *_: None)
 
 
 def test_a_damaged_record_is_named(model: Model, store: SessionStore, tmp_path: Path) -> None:
@@ -140,7 +152,7 @@ def test_a_damaged_record_is_named(model: Model, store: SessionStore, tmp_path: 
         content = record_path.read_text()
         record_path.write_text(content.replace(*damage))
         with pytest.raises(InputError, match=message):
-            export(model, store, store.edit, tmp_path / "a.png", in_photograph=True, report_progress=lambda *_: None)
+            export(model, store, store.edit, tmp_path / "a.png", paste_mode="delta", report_progress=lambda *_: None)
         record_path.write_text(content)
 
 
@@ -150,5 +162,5 @@ def test_a_photograph_that_is_too_large_for_a_webp_is_refused(
     assert store.edit is not None
     monkeypatch.setattr("draggan_engine.storage.image_io.MAX_WEBP_SIDE", 159)
     with pytest.raises(InputError, match="a WebP has at most 159 pixels at each side, and the image is 160×120"):
-        export(model, store, store.edit, tmp_path / "a.webp", in_photograph=True, report_progress=lambda *_: None)
+        export(model, store, store.edit, tmp_path / "a.webp", paste_mode="delta", report_progress=lambda *_: None)
     assert not (tmp_path / "a.webp").exists()

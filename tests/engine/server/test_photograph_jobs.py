@@ -144,7 +144,7 @@ def test_a_photograph_is_inverted_dragged_and_exported(engine: Engine, photograp
     drag_end = engine.wait_for(DragEnded)
     assert drag_end.revision is not None and drag_end.record.source == edit.source
     pasted = tmp_path / "pasted.png"
-    engine.send(ExportFile(edit=drag_end.revision.edit, path=str(pasted), in_photograph=True))
+    engine.send(ExportFile(edit=drag_end.revision.edit, path=str(pasted), paste_mode="crop"))
     engine.wait_for(Exported)
     assert Image.open(pasted).size == (192, 192)
 

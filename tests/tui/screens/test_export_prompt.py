@@ -123,19 +123,36 @@ async def test_a_session_of_a_photograph_offers_the_photograph_and_exports_the_p
         (session_directory / "inversion.json").write_text("{}")
         for keys, edit_is_dragged in (((), True), (("u",), False), (("ctrl+r",), True)):
             await pilot.press(*keys, "E")
-            assert text(app, "#markers") == "Shift-Tab [ ] handles and targets [ ] in the photograph"
+            assert text(app, "#markers") == additions()
             await pilot.press("shift+tab")
-            assert text(app, "#markers") == "Shift-Tab [x] handles and targets [ ] in the photograph"
+            assert text(app, "#markers") == additions(chosen=0)
             await pilot.press("shift+tab")
-            assert text(app, "#markers") == "Shift-Tab [ ] handles and targets [x] in the photograph"
+            assert text(app, "#markers") == additions(chosen=1)
             await pilot.press("enter")
             request = engine.last(ExportFile)
-            assert (request.in_photograph, request.markers) == (True, False)
+            assert (request.paste_mode, request.markers) == ("delta", False)
             assert (request.edit.source.drag is not None) is edit_is_dragged
         await pilot.press("E", "shift+tab", "shift+tab", "shift+tab")
-        assert text(app, "#markers") == "Shift-Tab [ ] handles and targets [ ] in the photograph"
+        assert text(app, "#markers") == additions(chosen=2)
         await pilot.press("enter")
-        assert not engine.last(ExportFile).in_photograph
+        request = engine.last(ExportFile)
+        assert (request.paste_mode, request.markers) == ("crop", False)
+        await pilot.press("E", "shift+tab", "shift+tab", "shift+tab", "shift+tab")
+        assert text(app, "#markers") == additions()
+        await pilot.press("enter")
+        assert engine.last(ExportFile).paste_mode is None
+
+
+def additions(chosen: int | None = None) -> str:
+    """Return what the prompt shows in a session of a photograph."""
+    texts = (
+        "handles and targets",
+        "in the photograph: what the drags have changed",
+        "in the photograph: the whole image of the model",
+    )
+    return "\n".join(
+        f"{'Shift-Tab' if i == 0 else '         '} [{'x' if i == chosen else ' '}] {texts[i]}" for i in range(3)
+    )
 
 
 async def test_the_prompt_asks_before_replacing_a_file_and_refuses_other_endings(

@@ -6,12 +6,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.core.model_info import ModelEntry
 from draggan_engine.server.image_data import ImageData
 from draggan_engine.server.messages import (
@@ -97,6 +99,19 @@ async def export(pilot: Pilot[None]) -> None:
     await stop_cursor_blink(pilot)
 
 
+async def photograph_export(pilot: Pilot[None]) -> None:
+    """The export in a session that starts from a photograph."""
+    app: DragganApp = pilot.app  # type: ignore[assignment]
+    await edited(pilot)
+    state, directory = app.editor.state, app.editor.context.sync.directory
+    state.change(state.edit.with_source(LatentRef(from_file=True)))
+    assert directory is not None
+    directory.mkdir(parents=True)
+    (directory / "inversion.json").write_text("{}")
+    await pilot.press("E", *"nose", "shift+tab", "shift+tab")
+    await stop_cursor_blink(pilot)
+
+
 async def photograph_prompt(pilot: Pilot[None]) -> None:
     engine = await edited(pilot)
     await pilot.press("a", *"me", "full_stop", *"txt", "enter")
@@ -154,14 +169,29 @@ async def stop_cursor_blink(pilot: Pilot[None]) -> None:
 @pytest.mark.parametrize("theme", ["dark", "light", "contrast"])
 @pytest.mark.parametrize(
     "scene",
-    [points, drag, history, settings, export, photograph_prompt, photograph, inverting, models, help_],
+    [
+        points,
+        drag,
+        history,
+        settings,
+        export,
+        photograph_export,
+        photograph_prompt,
+        photograph,
+        inverting,
+        models,
+        help_,
+    ],
     ids=lambda scene: scene.__name__.strip("_"),
 )
 def test_screens(
     snap_compare: Callable[..., bool],
     scene: Callable[[Pilot[None]], Awaitable[None]],
     theme: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     assert snap_compare(editor(theme), terminal_size=(80, 24), run_before=scene)
 
 
