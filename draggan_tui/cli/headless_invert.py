@@ -20,7 +20,7 @@ from draggan_engine.inversion.aligned_photograph import AlignedPhotograph, Photo
 from draggan_engine.inversion.inversion import InversionEnd
 from draggan_engine.inversion.photograph_inversion import PhotographInversion
 from draggan_engine.inversion.refined_alignment import refine_alignment
-from draggan_engine.inversion.registration import REGISTRATION_STEPS
+from draggan_engine.inversion.registration import REGISTRATION_STEPS, RegistrationStep
 from draggan_engine.storage.image_io import read_photograph
 from draggan_engine.storage.inversion_files import (
     COMPARED_FILE,
@@ -111,8 +111,8 @@ def _refine(
     with step_progress(show=show_progress) as progress_bar:
         task_id = progress_bar.add_task("align", total=REGISTRATION_STEPS, detail="")
 
-        def report_step(step: int) -> bool:
-            progress_bar.update(task_id, completed=step)
+        def report_step(step: RegistrationStep) -> bool:
+            progress_bar.update(task_id, completed=step.step)
             return True
 
         refined, change_text = refine_alignment(aligned, photograph, model, request.class_label, earlier, report_step)

@@ -127,6 +127,28 @@ def crop_photograph(photograph: NDArray[np.uint8], similarity: Similarity, model
     return np.asarray(grid.resize(model_size, Image.Resampling.LANCZOS))
 
 
+class QuickCrops:
+    """Crops a photograph again and again by transforms that are near to each other, to show it meanwhile.
+
+    The photograph is reduced once to about the size that it has in the model's images, so that a crop of a large one takes
+    little time. Its details are a little less sharp than those of `crop_photograph`.
+
+    Args:
+        photograph: `uint8 [height, width, 3]`.
+        similarity: one of the transforms from the photograph to the model's images.
+    """
+
+    def __init__(self, photograph: NDArray[np.uint8], similarity: Similarity, model_size: Size) -> None:
+        self._reduction = max(1, math.floor(1 / similarity.scale))
+        self._reduced = np.asarray(Image.fromarray(photograph).reduce(self._reduction))
+        self._model_size = model_size
+
+    def crop(self, similarity: Similarity) -> NDArray[np.uint8]:
+        """Return the part of the photograph that a transform moves to the model's image, `uint8 [H, W, 3]`."""
+        reduced_to_model = Similarity.of_scale(self._reduction).then(similarity)
+        return crop_photograph(self._reduced, reduced_to_model, self._model_size)
+
+
 def _sample(
     photograph: NDArray[np.uint8], model_to_photograph: Similarity, grid_size: Size, steps: tuple[float, float]
 ) -> Image.Image:

@@ -14,7 +14,7 @@ from draggan_engine.storage.inversion_files import PhotographAlignment, RefinedA
 from .aligned_photograph import AlignedPhotograph, similarity_of
 from .alignment import crop_photograph
 from .crop_matching import CropChange
-from .registration import register
+from .registration import RegistrationStep, register
 
 NOT_REFINED = "the alignment was not refined, because no other one nearby matches an image of the model"
 
@@ -25,7 +25,7 @@ def refine_alignment(
     model: Model,
     label: int,
     earlier: RefinedAlignment | None,
-    report_step: Callable[[int], bool],
+    report_step: Callable[[RegistrationStep], bool],
 ) -> tuple[AlignedPhotograph, str]:
     """Return a photograph with its alignment refined, or as it is if no near alignment matches the model.
 
@@ -33,7 +33,7 @@ def refine_alignment(
         photograph: `uint8 [height, width, 3]`.
         label: class of a conditional model.
         earlier: what an unfinished inversion left; it is used if it was made from the same.
-        report_step: is called with the number of each step, and returns whether to go on.
+        report_step: is called with each step, and returns whether to go on.
 
     Returns:
         The photograph, and how its crop has changed, for people; an empty text if an earlier alignment is used, or the
@@ -54,12 +54,12 @@ def _register(
     initial: PhotographAlignment,
     model: Model,
     label: int,
-    report_step: Callable[[int], bool],
+    report_step: Callable[[RegistrationStep], bool],
 ) -> tuple[PhotographAlignment, str]:
     """Return the refined alignment, and how it differs; the initial one if no other was found."""
     last_step = None
     for last_step in register(model.generator, photograph, similarity_of(initial), model.info.size, label):
-        if not report_step(last_step.step):
+        if not report_step(last_step):
             return initial, ""
     if last_step is None or last_step.change.is_at_limit:
         return initial, NOT_REFINED

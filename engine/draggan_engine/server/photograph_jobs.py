@@ -15,12 +15,12 @@ from draggan_engine.checkpoints.tuning_file import write_tuning
 from draggan_engine.core.errors import DragganError, EditError
 from draggan_engine.core.geometry import Size
 from draggan_engine.inversion.aligned_photograph import AlignedPhotograph, PhotographAligner, similarity_of
-from draggan_engine.inversion.alignment import check_side, crop_photograph
+from draggan_engine.inversion.alignment import QuickCrops, check_side, crop_photograph
 from draggan_engine.inversion.inversion import InversionEnd as SearchEnd
 from draggan_engine.inversion.inversion import InversionStep
 from draggan_engine.inversion.photograph_inversion import PhotographInversion
 from draggan_engine.inversion.refined_alignment import NOT_REFINED, refine_alignment
-from draggan_engine.inversion.registration import REGISTRATION_STEPS
+from draggan_engine.inversion.registration import FIRST_STEPS, REGISTRATION_STEPS, RegistrationStep
 from draggan_engine.inversion.state_file import unfinished_step
 from draggan_engine.storage.image_io import read_photograph
 from draggan_engine.storage.inversion_files import (
@@ -58,6 +58,7 @@ from .session_model import with_session_tuning
 log = logging.getLogger("draggan_engine")
 
 SHOWN_SIDE = 2048  # of a photograph that the client shows, at most, px
+STEPS_PER_SHOWN_CROP = 5  # of the refinement of an alignment
 
 
 def send_photograph(state: EngineState, command: OpenPhotograph) -> None:
@@ -188,8 +189,13 @@ class _RunningInversion:
         return AlignedPhotograph(image, kept_alignment.refined, kept_alignment)
 
     def _refine(self, aligned: AlignedPhotograph, photograph: NDArray[np.uint8]) -> AlignedPhotograph:
-        def report_step(step: int) -> bool:
-            self._reporter.step("align", step, REGISTRATION_STEPS)
+        self._reporter.show(aligned.image)
+        crops = QuickCrops(photograph, similarity_of(aligned.alignment), self._model.info.size)
+
+        def report_step(step: RegistrationStep) -> bool:
+            self._reporter.step("align", step.step, REGISTRATION_STEPS)
+            if step.step > FIRST_STEPS and step.step % STEPS_PER_SHOWN_CROP == 0:
+                self._reporter.show(crops.crop(step.similarity))
             render_waiting(self._state, self._model)
             return not self._control.stop_requested
 

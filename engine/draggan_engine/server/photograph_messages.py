@@ -99,7 +99,7 @@ class InversionProgress(FrozenModel):
 
 
 class InversionPreview(FrozenModel):
-    """First the photograph as it is aligned, then the image of the running inversion. Both have the size of the model's images."""
+    """First the photograph as it is aligned so far, then the image of the running inversion. Both have the size of the model's images."""
 
     type: Literal["inversion_preview"] = "inversion_preview"
     image: ImageData

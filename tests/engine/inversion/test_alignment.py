@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import cmath
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,6 +14,7 @@ from PIL import Image
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Size, distance
 from draggan_engine.inversion.alignment import (
+    QuickCrops,
     Similarity,
     TwoPoints,
     align_two_points,
@@ -76,6 +79,15 @@ def test_a_large_photograph_is_averaged_first_which_changes_next_to_nothing() ->
     crop = crop_photograph(photograph, align_whole(Size(1400, 1400), Size(64, 64)), Size(64, 64))
     expected = np.asarray(Image.fromarray(photograph).resize((64, 64), Image.Resampling.LANCZOS))
     assert np.abs(crop.astype(int) - expected).max() <= 2
+
+
+def test_a_quick_crop_shows_the_same_part_of_a_large_photograph() -> None:
+    photograph = smooth_photograph(1400, 1200)
+    initial = align_two_points(Size(1400, 1200), ((500, 500), (900, 520)), ((48, 64), (80, 64)))
+    crops = QuickCrops(photograph, initial, Size(128, 128))
+    for similarity in (initial, initial.then(Similarity(1.1 * cmath.exp(0.2j), 3 - 9j))):
+        difference = crops.crop(similarity).astype(int) - crop_photograph(photograph, similarity, Size(128, 128))
+        assert np.abs(difference).mean() < 3
 
 
 def test_a_small_photograph_is_enlarged() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from draggan_engine.checkpoints.loader import Model, load_model
@@ -339,6 +340,23 @@ def test_the_photograph_is_viewed_beside_its_edit(tmp_path: Path, tiny: Model, r
     assert np.array_equal(viewed.pasted.to_array(), np.asarray(Image.open(large_path)))  # nothing has been dragged
     with pytest.raises(EditError, match="does not come from a photograph"):
         view_photograph(place.state, place.state.model, ViewPhotograph(edit=Edit(model="tiny")))
+
+
+def test_while_the_alignment_is_refined_the_crop_is_shown_as_it_is_so_far(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny: Model, render: Path
+) -> None:
+    shown_images: list[NDArray[np.uint8]] = []
+    phases: list[str] = []
+    monkeypatch.setattr(InversionReporter, "show", lambda _, image: shown_images.append(image))
+    monkeypatch.setattr(
+        InversionReporter, "step", lambda _, phase, *_more: phases.append(f"{phase} {len(shown_images)}")
+    )
+    place = workplace(tmp_path / "s", render, tiny)
+    place.invert(AlignmentChoice(how="points", points=((10, 16), (22, 16))))
+    assert phases[0] == "align 1", "the first crop is shown before the first step"
+    assert phases[registration.REGISTRATION_STEPS - 1] == "align 9"
+    assert all(image.shape == (32, 32, 3) for image in shown_images)
+    assert len({image.tobytes() for image in shown_images[:10]}) > 3
 
 
 def test_an_inversion_is_continued_by_the_method_with_which_it_began(

@@ -286,6 +286,21 @@ async def test_the_inversion_is_stopped_and_kept(app: DragganApp, key: str) -> N
         assert app.editor.state.edit.source.from_file
 
 
+async def test_while_the_photograph_is_aligned_its_crop_is_shown_and_afterwards_the_edit_again(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await inverting(app, pilot)
+        image_before, crop = shown(app), np.full((128, 128, 3), 50, np.uint8)
+        engine.say(InversionPreview(image=ImageData.from_array(crop)))
+        engine.say(InversionProgress(phase="align", step=20, step_count=60, steps_per_second=10))
+        await pilot.pause()
+        assert hint(app) == "aligning me.jpg: step 20/60  0:04 left"
+        assert np.array_equal(shown(app), crop)
+        await pilot.press("d")
+        engine.say(InversionEnded(reason="stopped", steps=0, seconds=0, psnr=None, revision=None, image=None))
+        await pilot.pause()
+        assert np.array_equal(shown(app), image_before)
+
+
 async def test_an_inversion_without_a_step_changes_nothing(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await inverting(app, pilot)
