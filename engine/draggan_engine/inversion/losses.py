@@ -162,14 +162,16 @@ class RandomFilters:
 
 def discriminator_features(discriminator: Discriminator) -> LossFeatures:
     """Return the features of a discriminator's last blocks before its epilogue (Pan et al. 2020), with channels of length 1."""
+    compared_resolutions = discriminator.resolutions[-DISCRIMINATOR_BLOCKS:]
 
     def features(images: Tensor) -> list[Tensor]:
         feature_maps = []
         x = images
         for resolution in discriminator.resolutions:
             x = discriminator.get_submodule(f"b{resolution}")(x)
-            feature_maps.append(_normalize_channels(x))
-        return feature_maps[-DISCRIMINATOR_BLOCKS:]
+            if resolution in compared_resolutions:
+                feature_maps.append(_normalize_channels(x))
+        return feature_maps
 
     return features
 
