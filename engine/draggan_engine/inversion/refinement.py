@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -27,6 +27,7 @@ from .losses import peak_signal_to_noise, rgb_images
 PTI_STEP_SIZE = 3e-4  # Roich et al. 2022
 WEIGHT_STEP_SIZE, FEATURE_STEP_SIZE = 7e-4, 9e-2  # hybrid refinement (arXiv 2301.12141); there 1.5e-3 and 9e-2
 HYBRID_WEIGHT_SHARE = 0.5  # of the steps of a hybrid refinement, after which the weights stay
+LARGE_ROWS = 512  # of images that are rendered twice in each step, to save memory
 RAMP_UP_SHARE, RAMP_DOWN_SHARE = 0.2, 0.5  # of the steps of a variable
 
 
@@ -132,16 +133,18 @@ class Refinement(InversionStage):
             adam.step_count.fill_(min(steps_made, self._weight_steps) if name in self._weights else steps_made)
 
     def _make_step(self) -> InversionStep | None:
-        image = rgb_images(self._tuned.synthesis(self._ws).image)
+        with torch.set_grad_enabled(not self._is_large):
+            image = self._render()
         areas = [torch.ones_like(self._inside), *([self._inside, 1 - self._inside] if self._free else [])]
-        loss, *area_losses = self._loss.in_areas(image, areas)
-        inside_loss, outside_loss = area_losses or (loss, None)
+        loss, image_gradients = self._image_gradients(image.detach(), areas)
+        if self._is_large:
+            image = self._render()
         weights_move = self._step - self._settings.search_steps < self._weight_steps
         gradients: dict[str, Tensor] = {}
-        if outside_loss is not None:
-            gradients |= _gradients(outside_loss, self._free, retain_graph=weights_move)
+        if self._free:
+            gradients |= _gradients(image, self._free, image_gradients[-1], retain_graph=weights_move)
         if weights_move:
-            gradients |= _gradients(inside_loss, self._weights)
+            gradients |= _gradients(image, self._weights, image_gradients[0])
         if not all(bool(torch.isfinite(x).all()) for x in (loss, *gradients.values())):
             return None
         for name, gradient in gradients.items():
@@ -150,6 +153,30 @@ class Refinement(InversionStage):
         self._step += 1
         image = image.detach()
         return self._event("tuning", loss.detach(), peak_signal_to_noise(image, self._target), lambda: image)
+
+    def _render(self) -> Tensor:
+        return rgb_images(self._tuned.synthesis(self._ws).image)
+
+    @property
+    def _is_large(self) -> bool:
+        return self._target.shape[2] >= LARGE_ROWS
+
+    def _image_gradients(self, image: Tensor, areas: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """Return the loss in the first area, `[1]`, and the gradients of the losses in the others for the image, or in the
+        first area if there is no other, `[1, 3, H, W]` each.
+
+        They are computed apart from the gradients of the generator, so that what the discriminator keeps for them is freed
+        before. For a large image the generator does not keep anything meanwhile either: it renders the image again.
+        """
+        image = image.requires_grad_()
+        loss, *area_losses = self._loss.in_areas(image, areas)
+        area_losses = area_losses or [loss]
+        is_last = [area_loss is area_losses[-1] for area_loss in area_losses]
+        gradients = [
+            torch.autograd.grad(area_loss.sum(), image, retain_graph=not last)[0]
+            for area_loss, last in zip(area_losses, is_last, strict=True)
+        ]
+        return loss.detach(), gradients
 
     def _step_size(self, name: str) -> float:
         """Return the step size of a variable: ramped up, constant, and ramped down as a cosine."""
@@ -184,6 +211,9 @@ class Refinement(InversionStage):
         return compact_tuning(self._generator, GeneratorTuning(changed_weights, blend), self._ws)
 
 
-def _gradients(loss: Tensor, variables: Mapping[str, Tensor], *, retain_graph: bool = False) -> dict[str, Tensor]:
-    gradients = torch.autograd.grad(loss.sum(), list(variables.values()), retain_graph=retain_graph)
+def _gradients(
+    image: Tensor, variables: Mapping[str, Tensor], image_gradient: Tensor, *, retain_graph: bool = False
+) -> dict[str, Tensor]:
+    """Return the gradients of a loss for variables, given its gradient for the image that was made with them."""
+    gradients = torch.autograd.grad(image, list(variables.values()), image_gradient, retain_graph=retain_graph)
     return dict(zip(variables, gradients, strict=True))

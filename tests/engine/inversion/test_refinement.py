@@ -94,6 +94,19 @@ def test_a_photograph_that_the_generator_can_show_needs_no_free_features(
     assert inversion_end.tuning is not None and inversion_end.tuning.blend is None
 
 
+def test_large_images_that_are_rendered_twice_to_save_memory_are_tuned_alike(
+    generator: Generator,
+    target: NDArray[np.uint8],
+    whole_run: tuple[list[InversionStep], InversionEnd],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(refinement, "LARGE_ROWS", 32)
+    large_steps, large_end = run_to_end(StagedInversion(generator, target, settings()))
+    whole_steps, whole_end = whole_run
+    assert [step.loss for step in large_steps] == [step.loss for step in whole_steps]
+    assert np.array_equal(large_end.image, whole_end.image)
+
+
 @pytest.mark.parametrize("interrupted_after", [20, 23])
 def test_a_resumed_inversion_gives_the_same_numbers(
     generator: Generator,
