@@ -110,8 +110,10 @@ def _send_to_null(descriptor: int) -> None:
 def _exit_on_signals(cleanup_time: float) -> None:
     """Exit with cleanup on SIGTERM and SIGHUP, unless they are ignored already, as nohup does.
 
-    The exit is repeated after a while, because one that is raised in a destructor or a callback from C code is lost.
+    The exit is repeated after a while, because one that is raised in a destructor or a callback from C code is lost. Python
+    would report such a lost exit with a traceback.
     """
+    sys.unraisablehook = _report_lost_exception
 
     def exit_by_signal(signal_number: int, _: object) -> NoReturn:
         signal.signal(signal.SIGALRM, lambda *_: exit_by_signal(signal_number, None))
@@ -121,6 +123,11 @@ def _exit_on_signals(cleanup_time: float) -> None:
     for signal_number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(signal_number) is not signal.SIG_IGN:
             signal.signal(signal_number, exit_by_signal)
+
+
+def _report_lost_exception(lost: sys.UnraisableHookArgs) -> None:
+    if not issubclass(lost.exc_type, SystemExit | KeyboardInterrupt):
+        sys.__unraisablehook__(lost)
 
 
 def end_of_process() -> None:

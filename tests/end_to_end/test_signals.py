@@ -160,7 +160,7 @@ def test_other_commands_end_without_output_or_files(
     assert files_under(tmp_path) == set()
 
 
-def test_an_exit_that_a_destructor_swallows_is_repeated(tmp_path: Path) -> None:
+def test_an_exit_that_a_destructor_swallows_is_repeated_and_not_reported(tmp_path: Path) -> None:
     program = """
 import os, signal, time
 from draggan_tui.cli import startup
@@ -177,7 +177,22 @@ for _ in range(600):
     time.sleep(0.1)
 """
     ended = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert (ended.returncode, ended.stdout) == (STATUS[signal.SIGTERM], "swallowed\n")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (STATUS[signal.SIGTERM], "swallowed\n", "")
+
+
+def test_other_errors_that_a_destructor_swallows_are_reported(tmp_path: Path) -> None:
+    program = """
+from draggan_tui.cli import startup
+
+class Broken:
+    def __del__(self):
+        raise ValueError("broken")
+
+startup.prepare_process()
+del (broken := [Broken()])[0]
+"""
+    ended = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0 and "ValueError: broken" in ended.stderr
 
 
 def test_an_evaluation_can_be_stopped(tmp_path: Path, processes: list[subprocess.Popen[str]]) -> None:
