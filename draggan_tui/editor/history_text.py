@@ -6,22 +6,27 @@ from collections.abc import Sequence
 
 from draggan_engine.core.edit import Edit
 from draggan_engine.core.history import History, Revision
+from draggan_tui.editor.file_latent import UNKNOWN_LATENT, FileLatent
 from draggan_tui.editor.history_cursor import HistoryCursor, Trajectories, drag_leading_to
 
 
-def change_text(history: History, revision: Revision) -> str:
-    """Return what made a revision of its parent: `drag 2, 24 steps`, `pair 1`, `mask changed`, `seed 43`."""
+def change_text(history: History, revision: Revision, file_latent: FileLatent = UNKNOWN_LATENT) -> str:
+    """Return what made a revision of its parent: `drag 2, 24 steps`, `pair 1`, `mask changed`, `seed 43`.
+
+    Args:
+        file_latent: the latent that the session starts from instead of a seed, if there is one.
+    """
     if revision.record is not None:
         live_prefix = "live " if revision.record.live is not None else ""
         return f"{live_prefix}drag {revision.record.number}, {counted(revision.record.steps, 'step')}"
     if revision.parent is None:
-        return _source_text(revision.edit)
+        return _source_text(revision.edit, file_latent)
     edit_before, edit_after = history.revisions[revision.parent].edit, revision.edit
     old_source, new_source = edit_before.source, edit_after.source
     if new_source.step is not None and (new_source.drag, new_source.step) != (old_source.drag, old_source.step):
         return f"from step {new_source.step} of drag {new_source.drag}"
     if _image_origin(edit_after) != _image_origin(edit_before):
-        return _source_text(edit_after)
+        return _source_text(edit_after, file_latent)
     if edit_after.pairs != edit_before.pairs:
         return _pairs_text(edit_before, edit_after)
     if edit_after.mask != edit_before.mask:
@@ -44,24 +49,25 @@ def _pairs_text(edit_before: Edit, edit_after: Edit) -> str:
     return f"pair {changed_numbers[0]}" if len(changed_numbers) == 1 else "several pairs"
 
 
-def _source_text(edit: Edit) -> str:
-    """Return `seed 42`, `seed 42, class 3` or `latent from a file`."""
+def _source_text(edit: Edit, file_latent: FileLatent) -> str:
+    """Return `seed 42`, `seed 42, class 3`, or the text of the latent that is no seed's."""
     if edit.source.from_file:
-        return "latent from a file"
+        return str(file_latent)
     class_text = f", class {edit.source.label}" if edit.source.label else ""
     return f"seed {edit.source.seed}{class_text}"
 
 
-def branch_text(history: History, leaf: Revision) -> str:
+def branch_text(history: History, leaf: Revision, file_latent: FileLatent = UNKNOWN_LATENT) -> str:
     """Return a branch in one line: `pair 2, after drags 1 and 3`, `drag 2, 88 steps, from step 58 of drag 1`."""
-    return ", ".join(branch_parts(history, leaf))
+    return ", ".join(branch_parts(history, leaf, file_latent))
 
 
-def branch_parts(history: History, leaf: Revision) -> list[str]:
+def branch_parts(history: History, leaf: Revision, file_latent: FileLatent = UNKNOWN_LATENT) -> list[str]:
     """Return what the branch ends with, the drags before that, and where within a drag it begins.
 
     Args:
         leaf: the revision at the branch's end.
+        file_latent: the latent that the session starts from instead of a seed, if there is one.
     """
     drag_numbers: list[int] = []
     first_within_drag: Revision | None = None
@@ -73,7 +79,7 @@ def branch_parts(history: History, leaf: Revision) -> list[str]:
             first_within_drag = revision
         revision = history.revisions[revision.parent]
     earlier_drags = drag_numbers if leaf.record is None else drag_numbers[:-1]
-    text_parts = [change_text(history, leaf)]
+    text_parts = [change_text(history, leaf, file_latent)]
     if earlier_drags:
         text_parts.append(f"after drag{'' if len(earlier_drags) == 1 else 's'} {_listed(earlier_drags)}")
     elif leaf.record is None and first_within_drag is None:

@@ -17,6 +17,7 @@ from draggan_engine.core.mask_regions import Region
 from draggan_engine.core.model_info import ModelInfo
 from draggan_engine.core.revision_id import RevisionId
 
+from .file_latent import UNKNOWN_LATENT, FileLatent
 from .gesture import Gesture
 from .history_cursor import HistoryCursor
 from .modes import (
@@ -72,6 +73,7 @@ class EditorState:
         count: the number typed before a command.
         gesture: what the pressed mouse button is doing.
         flat_handles: handles that were found on flat patches, each with the model and the image it was found in.
+        file_latent: the latent that the session starts from instead of a seed, if there is one.
         change_count: how many changes there have been that are worth saving (browsing seeds alone is not).
         saved_change_count: how many of them are on disk.
     """
@@ -94,6 +96,7 @@ class EditorState:
     count: int = 0
     gesture: Gesture | None = None
     flat_handles: set[tuple[object, ...]] = field(default_factory=set)
+    file_latent: FileLatent = UNKNOWN_LATENT
     change_count: int = 0
     saved_change_count: int = 0
 

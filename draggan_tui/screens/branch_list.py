@@ -15,6 +15,7 @@ from draggan_engine.core.edit import Edit
 from draggan_engine.core.history import History, Revision
 from draggan_engine.core.revision_id import RevisionId
 from draggan_tui.config.themes import CanvasColors
+from draggan_tui.editor.file_latent import FileLatent
 from draggan_tui.editor.history_text import branch_parts
 from draggan_tui.editor.preview_cache import PreviewCache, RgbArray
 from draggan_tui.rendering.branch_option import BranchOption, thumbnail
@@ -52,6 +53,7 @@ class BranchList(Dialog[BranchChoice | None]):
         reference_id: id of the revision that is compared with.
         images: the images that exist already. The others arrive through `show_image`.
         depth: how many colours the terminal has.
+        file_latent: the latent that the session starts from instead of a seed, if there is one.
     """
 
     # Four rows in the full accent colour would be brighter than the images.
@@ -69,10 +71,15 @@ class BranchList(Dialog[BranchChoice | None]):
     ]
 
     def __init__(
-        self, history: History, reference_id: RevisionId | None, images: PreviewCache, depth: ColorDepth
+        self,
+        history: History,
+        reference_id: RevisionId | None,
+        images: PreviewCache,
+        depth: ColorDepth,
+        file_latent: FileLatent,
     ) -> None:
         super().__init__()
-        self.history, self.reference_id, self.depth = history, reference_id, depth
+        self.history, self.reference_id, self.depth, self._file_latent = history, reference_id, depth, file_latent
         self._leaf_revisions = tuple(reversed(history.leaves))
         image_sources = {leaf.edit.source for leaf in self._leaf_revisions}
         self._images_by_source: dict[Hashable, RgbArray] = {
@@ -128,7 +135,7 @@ class BranchList(Dialog[BranchChoice | None]):
 
     def _prompt(self, leaf: Revision) -> str | BranchOption:
         place_marker = "▸ " if leaf.id == self.history.timeline[-1].id else "  "
-        branch_texts = branch_parts(self.history, leaf)
+        branch_texts = branch_parts(self.history, leaf, self._file_latent)
         if leaf.id == self.reference_id:
             branch_texts.append("compared with")
         if not self.thumbnail_rows:

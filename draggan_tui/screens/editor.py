@@ -17,6 +17,7 @@ from draggan_tui.client.engine_client import EngineClient
 from draggan_tui.config import themes
 from draggan_tui.editor.commands import drag, history, mask, mouse, photograph, points, session, view
 from draggan_tui.editor.commands.context import CommandContext, MessageKind
+from draggan_tui.editor.file_latent import FileLatent
 from draggan_tui.editor.modes import LoadingModel
 from draggan_tui.editor.photograph import PhotographStart
 from draggan_tui.editor.state import EditorState
@@ -75,10 +76,9 @@ class EditorScreen(Screen[None]):
         super().__init__()
         self.state, self.engine = state, engine
         self.context = CommandContext.create(state, engine, self)
-        latent_path = engine.options.latent
-        self.panels = EditorLayout(
-            self, state, self.context.images, depth, "" if latent_path is None else latent_path.name
-        )
+        if engine.options.latent is not None:
+            state.file_latent = FileLatent(engine.options.latent.name)
+        self.panels = EditorLayout(self, state, self.context.images, depth)
         self.session = EditorSession(self)
         self.photographs = Photographs(self)
         self._engine_events = EngineEvents(self)

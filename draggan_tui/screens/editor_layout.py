@@ -80,17 +80,14 @@ class EditorLayout:
 
     Args:
         depth: how many colours the terminal takes.
-        latent_name: name of the file with the latent that the session starts from, if there is one.
 
     Attributes:
         load_progress: how far the model that is being loaded is.
     """
 
-    def __init__(
-        self, screen: Screen[None], state: EditorState, images: DisplayedImages, depth: ColorDepth, latent_name: str
-    ) -> None:
+    def __init__(self, screen: Screen[None], state: EditorState, images: DisplayedImages, depth: ColorDepth) -> None:
         self._screen, self._state, self._displayed_images = screen, state, images
-        self.depth, self.latent_name = depth, latent_name
+        self.depth = depth
         self.load_progress: LoadProgress | None = None
         self.canvas, self.timeline, self.brief = Canvas(), Timeline(), TextLines(id="brief")
         self.inspector, self.wide_panel = Inspector(), WidePanel()
@@ -158,7 +155,6 @@ class EditorLayout:
 
     def forget_image(self) -> None:
         """Show the spinner again: another model begins a session."""
-        self.latent_name = ""
         self.canvas.show(None)
         self._spinner_timer.resume()
 
@@ -280,7 +276,7 @@ class EditorLayout:
             device=state.device if state.engine_status == "ready" else state.engine_status,
             model_info=state.model_info,
             sigma=state.sigma,
-            latent_name=self.latent_name,
+            latent_name=self._state.file_latent.name,
             cursor=state.cursor,
             cursor_color=cursor_color,
             zoom=state.viewport.ratio,

@@ -41,6 +41,7 @@ from draggan_engine.server.pull_messages import PullEnded, PullProgress
 from draggan_tui.client.advice import with_advice
 from draggan_tui.config.paths import short_path
 from draggan_tui.editor.commands.context import MessageKind
+from draggan_tui.editor.file_latent import UNKNOWN_LATENT, FileLatent
 from draggan_tui.editor.history_text import counted
 from draggan_tui.editor.modes import LiveDrag, LoadingModel, ReleasedDrag
 from draggan_tui.editor.state import STILL_LOADING
@@ -161,6 +162,7 @@ class EngineEvents:
         sync.directory = None
         sync.send_all_again()
         self._context.images.clear()
+        self._state.file_latent = UNKNOWN_LATENT
         self._screen.panels.forget_image()
         if isinstance(open_dialog := self._screen.app.screen, ModelList):
             open_dialog.dismiss(None)
@@ -202,6 +204,8 @@ class EngineEvents:
             interrupted_records = [revision.record for revision in new_revisions if revision.record is not None]
             state.merge_revisions(engine_event.revisions)
         self._interrupted_drags = interrupted_records
+        if engine_event.photograph is not None:
+            state.file_latent = FileLatent(Path(engine_event.photograph).name, is_inversion=True)
         self._screen.photographs.unfinished_path = engine_event.unfinished_photograph or ""
         self._context.sync.mark_sent(revision.id for revision in engine_event.revisions)
         self._screen.show_state()

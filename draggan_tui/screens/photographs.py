@@ -21,6 +21,7 @@ from draggan_tui import DEFAULT_INVERSION_METHOD
 from draggan_tui.client.advice import with_advice
 from draggan_tui.editor.commands import photograph as photograph_commands
 from draggan_tui.editor.commands.context import MessageKind
+from draggan_tui.editor.file_latent import FileLatent
 from draggan_tui.editor.modes import Inverting
 from draggan_tui.editor.photograph import Photograph, PhotographStart, PhotographViews
 from draggan_tui.rendering.inversion_text import outcome_text
@@ -196,7 +197,7 @@ class Photographs:
         name = mode.path.name if isinstance(mode, Inverting) else "the photograph"
         if event.revision is not None:
             self.unfinished_path = ""
-            self._screen.panels.latent_name = name
+            self._state.file_latent = FileLatent(name, is_inversion=True)
             if event.image is not None:
                 self._context.images.cache.put(event.revision.edit.source, event.image.to_array())
         self._context.inversion.end(event.revision)

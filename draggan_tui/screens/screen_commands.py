@@ -131,7 +131,9 @@ async def open_branches(screen: EditorScreen) -> None:
 
     state, displayed_images = screen.state, screen.context.images
     state.check_can_edit()
-    branch_list = BranchList(state.history, state.reference_id, displayed_images.cache, screen.panels.depth)
+    branch_list = BranchList(
+        state.history, state.reference_id, displayed_images.cache, screen.panels.depth, state.file_latent
+    )
     await screen.app.push_screen(branch_list, use)
 
 

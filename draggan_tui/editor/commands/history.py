@@ -52,7 +52,7 @@ def _report_changes(
     """Report which changes lie between two places of the history."""
     changed_revisions = longer_history.lineage[len(shorter_history.lineage) :]
     changes_text = (
-        change_text(longer_history, changed_revisions[0])
+        change_text(longer_history, changed_revisions[0], context.state.file_latent)
         if len(changed_revisions) == 1
         else f"{len(changed_revisions)} changes"
     )
@@ -112,7 +112,8 @@ def go_to_revision(context: CommandContext, id: RevisionId) -> None:
 def _report_place(context: CommandContext) -> None:
     state = context.state
     if state.history_cursor.step_index is None:
-        context.report(f"now at: {change_text(state.history, state.history.current_revision)}")
+        place = change_text(state.history, state.history.current_revision, state.file_latent)
+        context.report(f"now at: {place}")
     else:
         context.report(f"now within: {place_text(state.history_cursor, state.trajectories)}")
 
@@ -133,5 +134,6 @@ def compare_with(context: CommandContext, id: RevisionId | None) -> None:
 def _report_comparison(context: CommandContext) -> None:
     state, reference_text = context.state, ""
     if state.comparison != "after" and state.reference_id is not None:
-        reference_text = f" (against {branch_text(state.history, state.history.revisions[state.reference_id])})"
+        reference = state.history.revisions[state.reference_id]
+        reference_text = f" (against {branch_text(state.history, reference, state.file_latent)})"
     context.report(COMPARISON_TEXT[state.comparison] + reference_text)

@@ -353,19 +353,28 @@ class Resumed(FrozenModel):
     recovered_drags: tuple[int, ...] = Field(
         description="numbers of the drags whose engine was killed; what was on the disk has become a branch"
     )
+    photograph: str | None = Field(
+        None, description="path of the photograph that the session starts from, as it was when it was inverted"
+    )
     unfinished_photograph: str | None = Field(
         None, description="path of the photograph whose inversion was interrupted; it can be continued"
     )
 
     @classmethod
     def of(
-        cls, history: History, recovered_drags: tuple[int, ...], unfinished_photograph: str | None = None
+        cls,
+        history: History,
+        recovered_drags: tuple[int, ...],
+        *,
+        photograph: str | None = None,
+        unfinished_photograph: str | None = None,
     ) -> Resumed:
         return cls(
             revisions=tuple(history.revisions.values()),
             current=history.current,
             last_child=tuple(history.last_child.items()),
             recovered_drags=recovered_drags,
+            photograph=photograph,
             unfinished_photograph=unfinished_photograph,
         )
 

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from draggan_engine.core.errors import DragganError
-from draggan_engine.storage.inversion_files import unfinished_photograph
+from draggan_engine.core.history import History
+from draggan_engine.storage.inversion_files import inverted_photograph, unfinished_photograph
 from draggan_engine.storage.session_store import SessionStore
 
 from .codec import encode
@@ -58,9 +59,7 @@ class Engine:
         threading.Thread(target=self._command_reader.run, name="reader", daemon=True).start()
         with report_failures(state.outbox, "start"):
             if state.store.history is not None:
-                state.outbox.send(
-                    Resumed.of(state.store.history, state.store.recovered_drags, _unfinished_photograph(state.store))
-                )
+                state.outbox.send(_resumed(state.store, state.store.history))
             from .model_jobs import load_first_model  # imports torch, while the reader works
 
             load_first_model(state, spec, latent_file)
@@ -77,12 +76,14 @@ class Engine:
         state.outbox.close()
 
 
-def _unfinished_photograph(store: SessionStore) -> str | None:
-    """Return the path of the photograph whose inversion was interrupted in a session; None: there is none."""
-    if store.directory is None or store.starts_from_file:
-        return None
-    photograph_path = unfinished_photograph(store.directory)
-    return None if photograph_path is None else str(photograph_path)
+def _resumed(store: SessionStore, history: History) -> Resumed:
+    """Return the event that a session has been resumed."""
+    photograph = unfinished = None
+    if store.directory is not None and store.starts_from_file:
+        photograph = inverted_photograph(store.directory)
+    elif store.directory is not None:
+        unfinished = unfinished_photograph(store.directory)
+    return Resumed.of(history, store.recovered_drags, photograph=photograph, unfinished_photograph=unfinished)
 
 
 def _task_of(job: Job) -> FailedTask:

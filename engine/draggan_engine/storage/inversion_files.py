@@ -185,12 +185,21 @@ def read_refined_alignment(directory: Path) -> RefinedAlignment | None:
         return None
 
 
-def unfinished_photograph(directory: Path) -> Path | None:
-    """Return the photograph whose inversion in this directory was interrupted and can be continued; None: there is none."""
+def inverted_photograph(directory: Path) -> str | None:
+    """Return the path of the photograph that a session starts from; None if there is none, or the record cannot be read."""
+    try:
+        record = read_inversion(directory)
+    except InputError:  # who needs the record itself is told
+        return None
+    return None if record is None else record.alignment.photograph
+
+
+def unfinished_photograph(directory: Path) -> str | None:
+    """Return the path of the photograph whose inversion in this directory was interrupted and can be continued; None: there is none."""
     alignment = read_refined_alignment(directory)
     if alignment is None or not (directory / INVERSION_STATE_FILE).is_file():
         return None
-    return Path(alignment.refined.photograph)
+    return alignment.refined.photograph
 
 
 def write_inversion(

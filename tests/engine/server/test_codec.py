@@ -132,7 +132,7 @@ EVENTS: tuple[Event, ...] = (
     DragProgress(step=1, max_steps=2, loss=0.5, mean_distance=3, handles=((1, 2),), steps_per_second=9, sigma=1.8),
     DragEnded(record=RECORD, revision=DRAGGED, image=IMAGE, problem="disk full"),
     TrajectoryRead(trajectory=Trajectory(number=1, steps=(0, 2), handles=(((1.5, 2),), ((2, 2),)))),
-    Resumed.of(HISTORY, recovered_drags=(1,), unfinished_photograph="a.jpg"),
+    Resumed.of(HISTORY, recovered_drags=(1,), photograph="b.jpg", unfinished_photograph="a.jpg"),
     Failed(task="save", message="no", remedy=Remedy.use_cpu),
     LoadProgress(stage="reading", done=1, total=2),
     ModelLoaded(spec="toy", info=INFO, device="cpu"),

@@ -58,7 +58,13 @@ from draggan_engine.server.photograph_messages import (
     ViewPhotograph,
 )
 from draggan_engine.server.session_model import with_session_tuning
-from draggan_engine.storage.inversion_files import ALIGNMENT_FILE, INVERSION_STATE_FILE, RECORD_FILE, read_inversion
+from draggan_engine.storage.inversion_files import (
+    ALIGNMENT_FILE,
+    INVERSION_STATE_FILE,
+    RECORD_FILE,
+    inverted_photograph,
+    read_inversion,
+)
 from draggan_engine.storage.session_manifest import read_manifest
 from draggan_engine.storage.session_store import SessionStore
 from tests.support.engine_client import Engine, receive_event
@@ -370,6 +376,20 @@ def test_an_inversion_is_continued_by_the_method_with_which_it_began(
     assert place.invert(alignment=None, method="hybrid").steps == 12
     record = read_inversion(place.directory)
     assert record is not None and record.method == "w"
+
+
+def test_a_resumed_session_knows_its_photograph(tmp_path: Path, tiny: Model, render: Path) -> None:
+    place = workplace(tmp_path / "s", render, tiny)
+    assert inverted_photograph(place.directory) is None
+    place.invert()
+    place.state.store.close()
+    record_path = place.directory / RECORD_FILE
+    arguments = ("--model", str(tmp_path / "tiny.safetensors"), "--device", "cpu", "--resume", str(place.directory))
+    with Engine(*arguments) as engine:
+        resumed = engine.wait_for(Resumed)
+        assert (resumed.photograph, resumed.unfinished_photograph) == (str(render), None)
+    record_path.write_text("damaged")
+    assert inverted_photograph(place.directory) is None
 
 
 @pytest.mark.parametrize("method", ["pti", "hybrid"])

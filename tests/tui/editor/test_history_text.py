@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from draggan_engine.core.edit import DragSettings, Mask, PointPair
 from draggan_engine.core.history import History
 from draggan_engine.core.revision_id import DragRevisionId
+from draggan_tui.editor.file_latent import FileLatent
 from draggan_tui.editor.history_cursor import HistoryCursor
 from draggan_tui.editor.history_text import branch_text, change_text, place_text
 from tests.support.histories import PAIR, START, trajectory, with_change, with_drag
@@ -37,6 +39,20 @@ def test_the_text_of_changes() -> None:
         "seed 42", "pair 2", "pair 2", "several pairs", "pair deleted", "mask changed", "mask cleared", "settings changed", "settings changed", "seed 43",
         "seed 43, class 2", "latent from a file", "seed 43, class 2",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("file_latent", "text"),
+    [
+        (FileLatent("me.jpg", is_inversion=True), "me.jpg inverted"),
+        (FileLatent("pivot.pt"), "latent from pivot.pt"),
+        (FileLatent(), "latent from a file"),
+    ],
+)
+def test_a_latent_that_is_no_seeds_is_called_after_its_file(file_latent: FileLatent, text: str) -> None:
+    history = with_change(History.of(START), from_file=True)
+    assert change_text(history, history.current_revision, file_latent) == text
+    assert branch_text(history, history.current_revision, file_latent) == f"{text}, before any drag"
 
 
 def test_the_text_of_drags() -> None:

@@ -24,6 +24,7 @@ from draggan_engine.server.messages import (
     StartDrag,
 )
 from draggan_tui.app import DragganApp
+from draggan_tui.editor.file_latent import FileLatent
 from draggan_tui.editor.history_cursor import HistoryCursor
 from draggan_tui.widgets.canvas import Canvas
 from draggan_tui.widgets.dialog_box import DialogBox
@@ -416,7 +417,7 @@ async def test_another_seed_replaces_the_latent_file_and_undo_returns_to_it(
         state.history_cursor = HistoryCursor(
             History.of(state.edit.with_source(state.edit.source.model_copy(update={"from_file": True})))
         )
-        app.editor.panels.latent_name = "pivot.pt"
+        state.file_latent = FileLatent("pivot.pt")
         engine = await ready(app, pilot, CLASSES)
         facts = app.screen.query_one("#session-facts", Static)
         assert engine.last(Render).edit.source.from_file

@@ -264,6 +264,7 @@ async def test_the_inversion_is_shown_and_its_end_is_a_revision_that_can_be_undo
         assert engine.edit == state.edit
         await pilot.press("u")
         assert state.history.current == first and not state.edit.source.from_file
+        assert status(app) == "undone: me.jpg inverted"
         await pilot.press("ctrl+r")
         assert state.edit.source.from_file
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from textual.widgets import OptionList, Static
 
 from draggan_engine.core.edit import Edit, PointPair
 from draggan_engine.core.history import History
@@ -13,6 +14,7 @@ from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.server.messages import ModelLoaded, Resumed, Save
 from draggan_tui.app import DragganApp
 from draggan_tui.editor.state import ResumedSession
+from draggan_tui.rendering.branch_option import BranchOption
 from tests.support.editing import INFO, FakeEngine, editor, editor_opens, ended, place_pair, ready, status, until
 
 EDIT = Edit(model="toy", source=LatentRef(seed=5), pairs=(PointPair(handle=(10, 20), target=(30, 20)),))
@@ -73,3 +75,22 @@ async def test_a_restarted_engine_keeps_the_place_in_the_history(app: DragganApp
         engine.say(Resumed.of(saved, recovered_drags=(1,)))
         await until(lambda: dragged.id in app.editor.state.history.revisions)
         assert app.editor.state.history.current == place
+
+
+async def test_the_inversion_of_a_photograph_is_called_after_it(resumed_app: DragganApp) -> None:
+    history = History.of(EDIT).change(EDIT.with_source(LatentRef(from_file=True)))
+    async with resumed_app.run_test(size=(80, 24)) as pilot:
+        await editor_opens(resumed_app, pilot)
+        engine = engine_of(resumed_app)
+        engine.say(Resumed.of(history, (), photograph="/photos/me.jpg"))
+        engine.say(ModelLoaded(spec="toy", info=INFO, device="cpu"))
+        await until(lambda: resumed_app.editor.state.model_info is not None)
+        await pilot.pause()
+        assert "from me.jpg" in str(resumed_app.screen.query_one("#session-facts", Static).render())
+        await pilot.press("u")
+        assert status(resumed_app) == "undone: me.jpg inverted"
+        await pilot.press("ctrl+r", "B")
+        await pilot.pause()
+        option = resumed_app.screen.query_one(OptionList).get_option_at_index(0)
+        assert isinstance(option.prompt, BranchOption)
+        assert option.prompt.lines[0] == "▸ me.jpg inverted"
