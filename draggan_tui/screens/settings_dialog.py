@@ -56,6 +56,7 @@ class SettingsDialog(Dialog[Edit | None]):
     def __init__(self, edit: Edit, model_info: ModelInfo) -> None:
         super().__init__()
         self.edit, self.fields = edit, setting_fields(model_info)
+        self._refused_texts: dict[str, str] | None = None
 
     def compose(self) -> ComposeResult:
         key_hints = [("Enter", "applies"), ("Ctrl-R", "resets one"), ("Ctrl-T", "resets all"), ("Esc", "closes")]
@@ -147,18 +148,23 @@ class SettingsDialog(Dialog[Edit | None]):
         field_widget.value = field.default_text
         field_widget.cursor_position = len(field_widget.value)
 
+    def _typed_texts(self) -> dict[str, str]:
+        """Return what stands in each field, by its name; less while the dialog is opened or closed."""
+        return {field_widget.id or "": field_widget.value for field_widget in self.query(TextField)}
+
     def _apply(self) -> None:
         """Close with the new edit, or say which field is wrong and stay open."""
         field_values = {}
-        for field_name, field in self.fields.items():
+        for field_name, typed_text in self._typed_texts().items():
             try:
-                field_values[field_name] = field.read(self._field_widget(field_name).value)
+                field_values[field_name] = self.fields[field_name].read(typed_text)
             except EditError as edit_error:
                 self._refuse(field_name, str(edit_error))
                 return
         self.dismiss(with_settings(self.edit, field_values))
 
     def _refuse(self, field_name: str, problem: str) -> None:
+        self._refused_texts = self._typed_texts()
         self._field_widget(field_name).add_class("-invalid")
         self.add_class("-refused")
         self.query_one("#problem", Static).update(problem)
@@ -166,10 +172,14 @@ class SettingsDialog(Dialog[Edit | None]):
         self._show_focused()
 
     def on_input_changed(self) -> None:
-        """Remove the error message: the field that was wrong may be right now."""
-        self.query(TextField).remove_class("-invalid")
-        self.remove_class("-refused")
-        self.query_one("#problem", Static).update("")
+        """Remove the error message: the field that was wrong may be right now.
+
+        What was typed in one go with Enter may be reported only after Enter has been handled.
+        """
+        if self._typed_texts() != self._refused_texts:
+            self.query(TextField).remove_class("-invalid")
+            self.remove_class("-refused")
+            self.query_one("#problem", Static).update("")
         self._mark_unused()
 
 

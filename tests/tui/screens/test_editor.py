@@ -172,6 +172,21 @@ async def test_settings_are_checked_and_are_one_change(app: DragganApp) -> None:
         assert (app.editor.state.edit.settings, app.editor.state.edit.source.psi) == (INFO.settings, 0.7)
 
 
+async def test_a_change_that_is_reported_after_enter_leaves_the_error_message(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app, pilot)
+        await pilot.press("comma")
+        radius = app.screen.query_one("#r1", Input)
+        radius.value = "zero"
+        await pilot.press("enter")
+        app.screen.post_message(Input.Changed(radius, radius.value))
+        await pilot.pause()
+        problem = app.screen.query_one("#problem", Static)
+        assert "radius r1: must be a number" in str(problem.render()) and radius.has_class("-invalid")
+        radius.value = "7"
+        await until(lambda: str(problem.render()) == "" and not radius.has_class("-invalid"))
+
+
 async def test_help_lists_every_binding_and_closes(app: DragganApp) -> None:
     async with app.run_test(size=(100, 110)) as pilot:
         await ready(app, pilot)
