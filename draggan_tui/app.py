@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from textual.actions import ActionParseResult
     from textual.dom import DOMNode
 
-    from draggan_engine.core.inversion_choices import AlignmentChoice
     from draggan_tui.client.engine_client import EngineClient
     from draggan_tui.client.engine_process import EngineProcess
     from draggan_tui.config.themes import EditorTheme
+    from draggan_tui.editor.photograph import PhotographToOpen
     from draggan_tui.editor.state import ResumedSession
     from draggan_tui.screens.editor import EditorScreen
     from draggan_tui.screens.editor_messages import LeaveEditor, ThemeChosen
@@ -53,7 +53,7 @@ class Options:
         resumed_session: the session to continue.
         directory_problem: why that session cannot be written to its directory; empty if it can.
         unclosed_session: a session that was not closed, which the user is asked about.
-        photograph, alignment: a photograph to open in a new session, and how to align it; None: the user is asked.
+        photograph: a photograph to open in a new session.
         keymap: the bindings that the user has changed: their ids and the keys, separated by commas.
         color_guess: how many colours the terminal seems to have. None: the user chose their number.
         engine: an engine that already runs for the session that is opened.
@@ -70,8 +70,7 @@ class Options:
     resumed_session: ResumedSession | None = None
     directory_problem: str = ""
     unclosed_session: ResumedSession | None = None
-    photograph: Path | None = None
-    alignment: AlignmentChoice | None = None
+    photograph: PhotographToOpen | None = None
     keymap: Mapping[str, str] = field(default_factory=dict)
     color_guess: ColorGuess | None = None
     engine: EngineProcess | None = None
@@ -142,7 +141,7 @@ class DragganApp(AppBase):
         if resumed_session is not None:
             self.editor.context.sync.directory = resumed_session.directory
         elif options.photograph is not None:
-            self.editor.photographs.open_with_model(options.photograph, options.alignment)
+            self.editor.photographs.open_with_model(options.photograph)
         if resumed_session is options.resumed_session:
             self.editor.context.sync.save_problem = options.directory_problem
 

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from draggan_tui import __version__
+from draggan_tui import DEFAULT_INVERSION_STEPS, __version__
 from draggan_tui.cli.errors import check_working_directory
 from draggan_tui.cli.options import (
+    DEFAULT_METHOD,
     AcceptLicenceOption,
     AlignOption,
     ClassOption,
@@ -22,6 +23,8 @@ from draggan_tui.cli.options import (
     ColorsOption,
     EditorDeviceOption,
     EditorModelOption,
+    InversionMethodOption,
+    InversionStepsOption,
     LandmarksOption,
     LatentOption,
     OntoOption,
@@ -34,10 +37,13 @@ from draggan_tui.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from draggan_engine.core.inversion_choices import AlignmentChoice
     from draggan_tui.app import Options
     from draggan_tui.config.themes import EditorTheme
     from draggan_tui.terminal.color_depth import ColorGuess
+
+
+ALIGNMENT_OPTIONS = {"--align", "--onto", "--landmarks", "--refine"}
+PHOTOGRAPH_OPTIONS = {*ALIGNMENT_OPTIONS, "--method", "--steps"}
 
 
 def _print_version(is_requested: bool) -> None:
@@ -66,6 +72,8 @@ def editor(
     landmarks: LandmarksOption = None,
     accept_licence: AcceptLicenceOption = False,
     refine: RefineOption = None,
+    method: InversionMethodOption = DEFAULT_METHOD,
+    steps: InversionStepsOption = DEFAULT_INVERSION_STEPS,
     device: EditorDeviceOption = None,
     out: SessionDirectoryOption = None,
     theme: ThemeOption = None,
@@ -85,7 +93,12 @@ def editor(
     require_terminal()
     if out is not None:
         check_output_directory(out)
-    alignment = _read_alignment_options(image, latent, align, onto, landmarks, refine, accepts_licence=accept_licence)
+    _check_photograph_options(context, image, latent)
+    alignment = None
+    if set(_typed_options(context)) & ALIGNMENT_OPTIONS:
+        from draggan_tui.cli.photograph_alignment import read_alignment
+
+        alignment = read_alignment(align, onto, landmarks, accepts_licence=accept_licence, refine=refine)
     editor_options = configured_options(model, device, theme, color)
     from draggan_tui.cli.resume import interrupted_session
     from draggan_tui.client.engine_process import EngineOptions, start_engine
@@ -97,11 +110,15 @@ def editor(
         engine_process = start_engine(EngineOptions(editor_options.model, editor_options.device, out, latent))
     from draggan_tui.app import Options
 
+    photograph = None
+    if image is not None:
+        from draggan_tui.editor.photograph import PhotographToOpen, SearchOptions
+
+        photograph = PhotographToOpen(image, alignment, SearchOptions(method.value, steps))
     run_editor(
         Options(
             seed=seed, psi=psi, label=class_label, latent=latent, out=out, engine=engine_process,
-            unclosed_session=unclosed_session, photograph=image,
-            alignment=alignment,
+            unclosed_session=unclosed_session, photograph=photograph,
             directory_problem=write_problem(DEFAULT_OUTPUT_DIRECTORY) if out is None else "",
             **vars(editor_options),
         )
@@ -113,47 +130,39 @@ def _refuse_options(context: typer.Context) -> None:
     Raises:
         BadParameter: an option of the editor stands before a command, which would not get it.
     """
-    for option_name in context.params:
-        value_source = context.get_parameter_source(option_name)
+    for option_text in _typed_options(context):
+        raise typer.BadParameter(
+            f"{option_text} is an option of the editor; put the options of {context.invoked_subcommand} after it"
+        )
+
+
+def _typed_options(context: typer.Context) -> list[str]:
+    """Return the options that were typed, as `--class`."""
+    typed_options = []
+    for parameter_name in context.params:
+        value_source = context.get_parameter_source(parameter_name)
         if value_source is not None and value_source.name == "COMMANDLINE":
-            option_text = "--class" if option_name == "class_label" else f"--{option_name.replace('_', '-')}"
-            raise typer.BadParameter(
-                f"{option_text} is an option of the editor; put the options of {context.invoked_subcommand} after it"
+            typed_options.append(
+                "--class" if parameter_name == "class_label" else f"--{parameter_name.replace('_', '-')}"
             )
+    return typed_options
 
 
-def _read_alignment_options(
-    image: Path | None,
-    latent: Path | None,
-    align: str | None,
-    onto: str | None,
-    landmarks: Path | None,
-    refine: bool | None,
-    *,
-    accepts_licence: bool,
-) -> AlignmentChoice | None:
-    """Return how the photograph is to be aligned; None if that was not typed.
-
+def _check_photograph_options(context: typer.Context, image: Path | None, latent: Path | None) -> None:
+    """
     Raises:
-        InputError: options contradict each other, or there is no such file.
+        InputError: options for photographs are typed without one, options contradict each other, or there is no such file.
     """
     from draggan_engine.core.errors import InputError
 
-    alignment_options = {"--align": align, "--onto": onto, "--landmarks": landmarks, "--refine": refine}
-    typed_names = [name for name, value in alignment_options.items() if value is not None]
     if image is None:
-        if typed_names:
-            raise InputError(f"{typed_names[0]}: it is for photographs; give one with --image FILE, or leave it out")
-        return None
-    if latent is not None:
+        for option_text in _typed_options(context):
+            if option_text in PHOTOGRAPH_OPTIONS:
+                raise InputError(f"{option_text}: it is for photographs; give one with --image FILE, or leave it out")
+    elif latent is not None:
         raise InputError("--latent: with --image, the edit starts from the photograph; leave one of the two out")
-    if not image.is_file():
+    elif not image.is_file():
         raise InputError(f"--image {image}: there is no such file; give a JPEG, PNG or WebP")
-    if not typed_names:
-        return None
-    from draggan_tui.cli.photograph_alignment import read_alignment
-
-    return read_alignment(align, onto, landmarks, accepts_licence=accepts_licence, refine=refine)
 
 
 def require_terminal() -> None:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from draggan_tui import DEFAULT_INVERSION_METHOD, DEFAULT_INVERSION_STEPS, SCRIPT_MODEL
+from draggan_tui import DEFAULT_INVERSION_STEPS, SCRIPT_MODEL
 from draggan_tui.cli.options import (
+    DEFAULT_METHOD,
     AcceptLicenceOption,
     AlignOption,
     ClassOption,
     DeviceOption,
+    InversionMethodOption,
+    InversionStepsOption,
     JsonOption,
     LandmarksOption,
     ModelOption,
@@ -21,18 +23,6 @@ from draggan_tui.cli.options import (
     RefineOption,
     path_parser,
 )
-
-
-class MethodOption(StrEnum):
-    """Which rows of the latent are free, and whether the generator is tuned."""
-
-    w = "w"
-    w_plus = "w+"
-    pti = "pti"
-    hybrid = "hybrid"
-
-
-_DEFAULT_METHOD = MethodOption(DEFAULT_INVERSION_METHOD)
 
 
 def invert_photograph(
@@ -50,22 +40,8 @@ def invert_photograph(
     landmarks: LandmarksOption = None,
     accept_licence: AcceptLicenceOption = False,
     refine: RefineOption = None,
-    method: Annotated[
-        MethodOption,
-        typer.Option(
-            help="w: all rows of the latent alike; w+: rows that drags leave alone are free, which comes nearer to the "
-            "photograph; pti: w, then a copy of the generator is tuned to the photograph; hybrid: w+, then a copy is tuned "
-            "where it can show the photograph, and other features show the rest."
-        ),
-    ] = _DEFAULT_METHOD,
-    steps: Annotated[
-        int,
-        typer.Option(
-            min=1,
-            max=100_000,
-            help="How many steps to make; with pti and hybrid, the last third of them tunes the generator.",
-        ),
-    ] = DEFAULT_INVERSION_STEPS,
+    method: InversionMethodOption = DEFAULT_METHOD,
+    steps: InversionStepsOption = DEFAULT_INVERSION_STEPS,
     class_label: ClassOption = 0,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from draggan_engine.core.errors import InputError
+from draggan_tui import DEFAULT_INVERSION_METHOD
 from draggan_tui.cli import completion
 
 
@@ -166,6 +167,36 @@ RefineOption = Annotated[
         "--refine/--no-refine",
         help="Refine scale, angle and shift of the alignment, together with a coarse latent, before the search. Default: "
         "with two points.",
+    ),
+]
+
+
+class MethodOption(StrEnum):
+    """Which rows of the latent are free, and whether the generator is tuned."""
+
+    w = "w"
+    w_plus = "w+"
+    pti = "pti"
+    hybrid = "hybrid"
+
+
+InversionMethodOption = Annotated[
+    MethodOption,
+    typer.Option(
+        "--method",
+        help="How the photograph is inverted. w: all rows of the latent alike; w+: rows that drags leave alone are free, "
+        "which comes nearer to the photograph; pti: w, then a copy of the generator is tuned to the photograph; hybrid: w+, "
+        "then a copy is tuned where it can show the photograph, and other features show the rest.",
+    ),
+]
+DEFAULT_METHOD = MethodOption(DEFAULT_INVERSION_METHOD)
+InversionStepsOption = Annotated[
+    int,
+    typer.Option(
+        "--steps",
+        min=1,
+        max=100_000,
+        help="How many steps the inversion makes; with pti and hybrid, the last third of them tunes the generator.",
     ),
 ]
 LandmarksOption = Annotated[

@@ -9,7 +9,6 @@ from draggan_engine.core.history import Revision
 from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.server.messages import StopDrag
 from draggan_engine.server.photograph_messages import InversionProgress, InvertPhotograph
-from draggan_tui import DEFAULT_INVERSION_STEPS
 
 from .history_cursor import HistoryCursor
 from .modes import Idle, Inverting
@@ -40,8 +39,8 @@ class InversionController:
                 path=str(start.path),
                 alignment=start.alignment,
                 revision=self._new_revision(),
-                method=start.method,
-                steps=DEFAULT_INVERSION_STEPS,
+                method=start.search.method,
+                steps=start.search.steps,
             )
         )
 

@@ -7,9 +7,24 @@ from pathlib import Path
 
 from draggan_engine.core.geometry import Size
 from draggan_engine.core.inversion_choices import AlignmentChoice, InversionMethod
-from draggan_tui import DEFAULT_INVERSION_METHOD
+from draggan_tui import DEFAULT_INVERSION_METHOD, DEFAULT_INVERSION_STEPS
 
 from .preview_cache import RgbArray
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """How the latent of a photograph is searched for.
+
+    Attributes:
+        steps: how many are made, those that tune the generator among them.
+    """
+
+    method: InversionMethod = DEFAULT_INVERSION_METHOD
+    steps: int = DEFAULT_INVERSION_STEPS
+
+
+DEFAULT_SEARCH = SearchOptions()
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,13 +33,26 @@ class Photograph:
     Attributes:
         size: of the photograph, in its own pixels.
         image: the photograph, perhaps reduced.
-        method: by which it is to be inverted.
+        search: how it is to be inverted.
     """
 
     path: Path
     size: Size
     image: RgbArray
-    method: InversionMethod = DEFAULT_INVERSION_METHOD
+    search: SearchOptions = DEFAULT_SEARCH
+
+
+@dataclass(frozen=True)
+class PhotographToOpen:
+    """A photograph that the command line names.
+
+    Attributes:
+        alignment: None: the user is asked.
+    """
+
+    path: Path
+    alignment: AlignmentChoice | None
+    search: SearchOptions
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,4 +80,4 @@ class PhotographStart:
 
     path: Path
     alignment: AlignmentChoice | None
-    method: InversionMethod = DEFAULT_INVERSION_METHOD
+    search: SearchOptions = DEFAULT_SEARCH

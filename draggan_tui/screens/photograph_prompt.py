@@ -16,6 +16,7 @@ from draggan_engine.server.messages import Failed
 from draggan_engine.server.photograph_messages import OpenPhotograph, PhotographOpened
 from draggan_tui import DEFAULT_INVERSION_METHOD
 from draggan_tui.client.engine_client import EngineClient
+from draggan_tui.editor.photograph import SearchOptions
 
 from .key_names import with_keys
 from .path_prompt import NO_ENGINE_IN_PROMPT, PathPrompt
@@ -30,10 +31,10 @@ METHOD_TEXTS: dict[InversionMethod, str] = {
 
 @dataclass(frozen=True)
 class PhotographChoice:
-    """A photograph that the engine has opened, and the method by which it is to be inverted."""
+    """A photograph that the engine has opened, and how it is to be inverted."""
 
     opened: PhotographOpened
-    method: InversionMethod
+    search: SearchOptions
 
 
 class PhotographPrompt(PathPrompt[PhotographChoice]):
@@ -81,4 +82,4 @@ class PhotographPrompt(PathPrompt[PhotographChoice]):
         if isinstance(engine_answer, Failed):
             self.refuse(engine_answer.message)
         elif engine_answer.path == self._requested_path:  # not the answer to an earlier prompt
-            self.dismiss(PhotographChoice(engine_answer, self._method))
+            self.dismiss(PhotographChoice(engine_answer, SearchOptions(self._method)))

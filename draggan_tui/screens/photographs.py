@@ -17,13 +17,12 @@ from draggan_engine.server.photograph_messages import (
     PhotographOpened,
     PhotographViewed,
 )
-from draggan_tui import DEFAULT_INVERSION_METHOD
 from draggan_tui.client.advice import with_advice
 from draggan_tui.editor.commands import photograph as photograph_commands
 from draggan_tui.editor.commands.context import MessageKind
 from draggan_tui.editor.file_latent import FileLatent
 from draggan_tui.editor.modes import Inverting
-from draggan_tui.editor.photograph import Photograph, PhotographStart, PhotographViews
+from draggan_tui.editor.photograph import Photograph, PhotographStart, PhotographToOpen, PhotographViews
 from draggan_tui.rendering.inversion_text import outcome_text
 
 from .photograph_prompt import PhotographChoice, PhotographPrompt
@@ -49,7 +48,7 @@ class Photographs:
     def __init__(self, screen: EditorScreen) -> None:
         self._screen, self._state, self._context = screen, screen.state, screen.context
         self.unfinished_path = ""
-        self._awaited_path: str | None = None  # a photograph to open with the first model
+        self._awaited: PhotographToOpen | None = None  # it is opened with the first model
         self._waiting_start: PhotographStart | None = None  # until the model of its session is loaded
 
     # Opening --------------------------------------------------------------------------------------------
@@ -59,52 +58,48 @@ class Photographs:
         photograph_prompt = PhotographPrompt(self._screen.engine, self.unfinished_path)
         await self._screen.app.push_screen(photograph_prompt, self._use)
 
-    def open_with_model(self, path: Path, alignment: AlignmentChoice | None) -> None:
-        """Open a photograph as soon as the first model is loaded.
-
-        Args:
-            alignment: how to align it; None: the user is asked.
-        """
-        if alignment is None:
-            self._awaited_path = str(path)
+    def open_with_model(self, photograph: PhotographToOpen) -> None:
+        """Open a photograph as soon as the first model is loaded."""
+        if photograph.alignment is None:
+            self._awaited = photograph
         else:
-            self._waiting_start = PhotographStart(path, alignment)
+            self._waiting_start = PhotographStart(photograph.path, photograph.alignment, photograph.search)
 
     def model_loaded(self) -> None:
         """Open or invert the photograph that has waited for the model, if there is one."""
-        if self._awaited_path is not None:
-            self._screen.engine.send(OpenPhotograph(path=self._awaited_path))
-            self._screen.report(f"reading {Path(self._awaited_path).name} …")
+        if self._awaited is not None:
+            self._screen.engine.send(OpenPhotograph(path=str(self._awaited.path)))
+            self._screen.report(f"reading {self._awaited.path.name} …")
         elif self._waiting_start is not None:
             start, self._waiting_start = self._waiting_start, None
             self._screen.attempt(lambda: self._context.inversion.start(start))
 
     def _opened(self, engine_answer: PhotographOpened | Failed) -> None:
-        open_prompt, awaited_path = self._screen.app.screen, self._awaited_path
+        open_prompt, awaited = self._screen.app.screen, self._awaited
         if isinstance(open_prompt, PhotographPrompt):
             open_prompt.answer(engine_answer)
         elif isinstance(engine_answer, Failed):
-            self._awaited_path = None
+            self._awaited = None
             self._screen.report(with_advice(engine_answer.message, engine_answer.remedy), "bad")
-        elif engine_answer.path == awaited_path:
-            self._awaited_path = None
+        elif awaited is not None and engine_answer.path == str(awaited.path):
+            self._awaited = None
             self._screen.report("")
-            self._use(PhotographChoice(engine_answer, DEFAULT_INVERSION_METHOD))
+            self._use(PhotographChoice(engine_answer, awaited.search))
 
     def _use(self, choice: PhotographChoice | None) -> None:
         """Ask how the photograph is to be taken, where there is a choice; or let the user set two points."""
         if choice is None:
             return
-        opened, method = choice.opened, choice.method
+        opened, search = choice.opened, choice.search
         path, size = Path(opened.path), Size(opened.width, opened.height)
-        photograph = Photograph(path, size, opened.image.to_array(), method)
+        photograph = Photograph(path, size, opened.image.to_array(), search)
         model_size = self._state.image_size
         if opened.unfinished_step is not None:
             question_text = f"The inversion of {path.name} was interrupted after step {opened.unfinished_step}."
             self._ask(question_text, "go on with it", PhotographStart(path, None), "align it anew", photograph)
         elif size.width * model_size.height == size.height * model_size.width:
             fit = "size" if size == model_size else "aspect ratio"
-            whole = PhotographStart(path, AlignmentChoice(how="whole"), method)
+            whole = PhotographStart(path, AlignmentChoice(how="whole"), search)
             self._ask(
                 f"{path.name} has the {fit} of the model's images. Is everything in it where the model has it?",
                 "yes: take it as it is", whole, "no: align it by two points", photograph,

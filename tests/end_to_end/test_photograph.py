@@ -78,6 +78,8 @@ def test_a_photograph_is_aligned_inverted_dragged_and_exported(photograph: Path,
     [
         (("--image", "missing.jpg"), "--image missing.jpg: there is no such file; give a JPEG, PNG or WebP"),
         (("--align", "faces"), "--align: it is for photographs; give one with --image FILE, or leave it out"),
+        (("--method", "pti"), "--method: it is for photographs; give one with --image FILE, or leave it out"),
+        (("--steps", "9"), "--steps: it is for photographs; give one with --image FILE, or leave it out"),
         (("--image", "photo.png", "--latent", "w.npy"), "--latent: with --image, the edit starts from the photograph"),
         (("--image", "photo.png", "--align", "eyes=1,2"), "--align 'eyes=1,2': write eyes=X,Y:X,Y"),
     ],
@@ -92,13 +94,24 @@ def test_options_that_cannot_be_used(tmp_path: Path, options: tuple[str, ...], m
 
 def test_with_an_alignment_the_photograph_is_inverted_at_once(photograph: Path, tmp_path: Path) -> None:
     Image.open(photograph).crop((LEFT, TOP, LEFT + 128, TOP + 128)).resize((96, 96)).save(tmp_path / "crop.png")
-    arguments = ("--image", "crop.png", "--align", "none", "--model", "critters-128", "--device", "cpu")
-    with Terminal(*arguments, directory=tmp_path, size=(110, 30)) as terminal:
-        terminal.wait_for(lambda: re.search(r"inverting crop\.png: step \d+/\d+  \d\d\.\d dB", terminal.text()))
+    arguments = (
+        "--image",
+        "crop.png",
+        "--align",
+        "none",
+        "--method",
+        "w",
+        "--steps",
+        "90000",
+        "--model",
+        "critters-128",
+    )
+    with Terminal(*arguments, "--device", "cpu", directory=tmp_path, size=(110, 30)) as terminal:
+        terminal.wait_for(lambda: re.search(r"inverting crop\.png: step \d+/90000  \d\d\.\d dB", terminal.text()))
         terminal.send("q")
         assert terminal.wait() == 0
     record = read_inversion(session_directory(tmp_path))
-    assert record is not None and record.reason == "stopped"
+    assert record is not None and (record.reason, record.method) == ("stopped", "w")
 
 
 def test_a_file_that_is_no_photograph_is_named_in_the_editor(tmp_path: Path) -> None:

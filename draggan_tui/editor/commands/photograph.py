@@ -35,7 +35,7 @@ def set_alignment_point(context: CommandContext, aligning: AligningPhotograph) -
     state.hide_photograph()
     left_point, right_point = sorted((first_point, point))
     choice = AlignmentChoice(how="points", points=(left_point, right_point))
-    context.ui.invert_photograph(PhotographStart(aligning.photograph.path, choice, aligning.photograph.method))
+    context.ui.invert_photograph(PhotographStart(aligning.photograph.path, choice, aligning.photograph.search))
 
 
 def view_next(context: CommandContext) -> None:

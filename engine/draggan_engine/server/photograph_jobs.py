@@ -146,7 +146,7 @@ class _RunningInversion:
         self._state, self._model, self._command, self._control = state, model, job.command, job.control
         self._directory, self._path = directory, Path(job.command.path)
         self._label = job.command.revision.edit.source.label
-        self._method = job.command.method
+        self._method, self._steps = job.command.method, job.command.steps
         self._reporter = InversionReporter(state.outbox)
         self._notices: list[str] = []
 
@@ -171,7 +171,7 @@ class _RunningInversion:
             return aligned
         kept_alignment = RefinedAlignment(
             model_sha256=self._model.sha256, label=self._label, initial=aligned.alignment, refined=aligned.alignment,
-            method=self._method,
+            method=self._method, steps=self._steps,
         )  # fmt: skip
         return AlignedPhotograph(aligned.image, aligned.alignment, kept_alignment)
 
@@ -185,6 +185,7 @@ class _RunningInversion:
         if kept_alignment is None or made_with != (self._model.sha256, self._label):
             raise EditError(f"there is no inversion of {self._path} here that could be continued; align it anew")
         self._method = kept_alignment.method or self._method
+        self._steps = kept_alignment.steps or self._steps
         image = crop_photograph(photograph, similarity_of(kept_alignment.refined), self._model.info.size)
         return AlignedPhotograph(image, kept_alignment.refined, kept_alignment)
 
@@ -213,10 +214,10 @@ class _RunningInversion:
         Raises:
             DragganError: the model's images are not finite, or a file cannot be written.
         """
-        command, model = self._command, self._model
+        model = self._model
         self._reporter.show(aligned.image)
         inversion = PhotographInversion(
-            model, aligned, self._method, command.steps, self._label, self._directory, log.info,
+            model, aligned, self._method, self._steps, self._label, self._directory, log.info,
             self._control, replaces_other=True,
         )  # fmt: skip
         copy_name = copy_photograph(self._path, self._directory)

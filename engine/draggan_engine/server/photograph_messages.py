@@ -42,7 +42,7 @@ class InvertPhotograph(FrozenModel):
         description="which the engine adds at the end; its parent has been saved, and its edit starts from the latent file"
     )
     method: InversionMethod = Field(description="not used where an interrupted inversion is continued")
-    steps: int = Field(ge=1)
+    steps: int = Field(ge=1, description="the same holds for them")
 
 
 class ViewPhotograph(FrozenModel):

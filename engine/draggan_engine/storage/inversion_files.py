@@ -74,6 +74,9 @@ class RefinedAlignment(FrozenModel):
     method: InversionMethod | None = Field(
         None, description="of the inversion; none: the command that began it says it"
     )
+    steps: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="how many the inversion is to make; none: the command that began it says it"
+    )
 
 
 class InversionRecord(FrozenModel):

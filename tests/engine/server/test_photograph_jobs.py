@@ -236,11 +236,13 @@ class Workplace:
     directory: Path
     events: socket.socket
 
-    def invert(self, alignment: AlignmentChoice | None = WHOLE, method: InversionMethod = "w+") -> InversionEnded:
-        """Invert the photograph in 12 steps and return the last event."""
+    def invert(
+        self, alignment: AlignmentChoice | None = WHOLE, method: InversionMethod = "w+", steps: int = 12
+    ) -> InversionEnded:
+        """Invert the photograph and return the last event."""
         edit = Edit(model="tiny", source=LatentRef(psi=1, from_file=True))
         command = InvertPhotograph(
-            path=str(self.photograph), alignment=alignment, revision=Revision(id=1, parent=0, edit=edit), method=method, steps=12
+            path=str(self.photograph), alignment=alignment, revision=Revision(id=1, parent=0, edit=edit), method=method, steps=steps
         )  # fmt: skip
         run_inversion(self.state, self.model, InversionJob(command, DragControl()))
         while not isinstance(event := receive_event(self.events), InversionEnded):
@@ -365,15 +367,15 @@ def test_while_the_alignment_is_refined_the_crop_is_shown_as_it_is_so_far(
     assert len({image.tobytes() for image in shown_images[:10]}) > 3
 
 
-def test_an_inversion_is_continued_by_the_method_with_which_it_began(
+def test_an_inversion_is_continued_as_it_began(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny: Model, render: Path
 ) -> None:
     monkeypatch.setattr(photograph_inversion, "STATE_SECONDS", 0.0)
     place = workplace(tmp_path / "s", render, tiny)
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(photograph_inversion, "write_state", crash_after_writing(step=3))
-        place.invert(method="w")
-    assert place.invert(alignment=None, method="hybrid").steps == 12
+        place.invert(method="w", steps=9)
+    assert place.invert(alignment=None, method="hybrid").steps == 9
     record = read_inversion(place.directory)
     assert record is not None and record.method == "w"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,10 +32,11 @@ from draggan_engine.server.photograph_messages import (
 from draggan_tui import DEFAULT_INVERSION_METHOD, DEFAULT_INVERSION_STEPS
 from draggan_tui.app import DragganApp
 from draggan_tui.editor.modes import AligningPhotograph, Idle, Inverting
+from draggan_tui.editor.photograph import PhotographToOpen, SearchOptions
 from draggan_tui.screens.photograph_prompt import PhotographPrompt
 from draggan_tui.screens.question import Question
 from draggan_tui.widgets.status_line import StatusLine
-from tests.support.editing import INFO, FakeEngine, editor_opens, place_pair, ready, shown, status, until
+from tests.support.editing import INFO, FakeEngine, editor, editor_opens, place_pair, ready, shown, status, until
 
 WIDE = np.zeros((200, 400, 3), np.uint8)
 WIDE[90:110, 120:140] = WIDE[90:110, 260:280] = (200, 180, 20)
@@ -502,3 +504,34 @@ async def test_only_the_image_of_a_photograph_has_a_mask_from_its_inversion(app:
         )
         await pilot.pause()
         assert status(app).endswith("what the model can show; paint one first (m, or Space)")
+
+
+# The command line -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def app_with_photograph(fake_engine: None) -> DragganApp:  # noqa: ARG001 (a fixture)
+    photograph = PhotographToOpen(Path("me.jpg"), None, SearchOptions("pti", 300))
+    return DragganApp(replace(editor().options, photograph=photograph))
+
+
+async def test_a_photograph_of_the_command_line_is_searched_for_as_it_says(app_with_photograph: DragganApp) -> None:
+    async with app_with_photograph.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app_with_photograph, pilot)
+        engine.say(opened("me.jpg"))
+        await until(lambda: isinstance(app_with_photograph.editor.state.mode, AligningPhotograph))
+        await pilot.press("enter", "9", "l", "enter")
+        await pilot.pause()
+        command = engine.last(InvertPhotograph)
+        assert (command.method, command.steps) == ("pti", 300)
+
+
+async def test_an_aligned_photograph_of_the_command_line_is_inverted_at_once(app_with_photograph: DragganApp) -> None:
+    photograph = app_with_photograph.options.photograph
+    assert photograph is not None
+    aligned = replace(photograph, alignment=AlignmentChoice(how="whole"))
+    app = DragganApp(replace(app_with_photograph.options, photograph=aligned))
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        command = engine.last(InvertPhotograph)
+        assert (command.alignment, command.method, command.steps) == (AlignmentChoice(how="whole"), "pti", 300)
