@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from draggan_engine.critters.scene.animal_parameters import Z_DIM
-from draggan_engine.critters.scene.palette import COLOR_SLOTS
-from draggan_engine.critters.scene.render import render_scene
+from draggan_engine.critters.scene.render import render_cut_out, render_scene
 from draggan_engine.critters.scene.scene import Scene, build_scene
 
 RGBImage = NDArray[np.uint8]
@@ -22,7 +21,6 @@ SCENE_SEED = 77  # training draws its scenes from other seeds
 RENDERS_PER_KIND = 8
 NOISE_DEVIATION = 5.0  # levels of 255
 JPEG_QUALITY = 75
-BACKDROP_SLOTS = [COLOR_SLOTS.index(slot) for slot in ("sky", "ground", "glow")]
 PHOTOGRAPH = Path(__file__).parent.parent / "tests" / "fixtures" / "photographs" / "astronaut.jpg"
 CROP_SIZES = (100, 250)  # least and largest side of a crop of the photograph, in its pixels
 
@@ -83,16 +81,8 @@ def _with_noise_and_jpeg(number: int, size: int) -> RGBImage:
 
 def _before_a_photograph(number: int, size: int) -> RGBImage:
     """Put a crop of a photograph in the place of the backdrop."""
-    scene = held_out_scene(number)
-    on_black, on_white = (_draw(_with_backdrop(scene, grey), size) for grey in (0.0, 1.0))
-    backdrop_share = (on_white - on_black) / 2
+    on_black, backdrop_share = (x[0].transpose(1, 2, 0) for x in render_cut_out(held_out_scene(number), size))
     return _to_levels(on_black + backdrop_share * (_photograph_crop(number, size) + 1))
-
-
-def _with_backdrop(scene: Scene, grey: float) -> Scene:
-    colours = scene.colours.copy()
-    colours[:, BACKDROP_SLOTS] = grey
-    return replace(scene, colours=colours)
 
 
 def _photograph_crop(number: int, size: int) -> NDArray[np.float32]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import threading
+from dataclasses import replace
 
 import numba
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from .ellipsoids import Array
 from .markings import compile_scalar
+from .palette import COLOR_SLOTS
 from .scene import Scene
 from .shading import EAR_PARTS, IS_SMOOTH, LID_PARTS, backdrop_color, blend_whisker, light_directions, shade_point
 
@@ -21,6 +23,7 @@ TILE_SIZE = 8  # px
 NO_HIT = -1e9
 WHISKER_MARGIN = 0.05
 """How far a whisker may leave the box of its ends (image plane units)."""
+BACKDROP_SLOTS = [COLOR_SLOTS.index(slot) for slot in ("sky", "ground", "glow")]
 PAIRED_PARTS, CUT_PARTS = EAR_PARTS, LID_PARTS
 
 
@@ -205,6 +208,23 @@ def render_scene(scene: Scene, resolution: int, supersampling: int = 2) -> NDArr
     """
     corners = np.zeros((len(scene.centre), 2), dtype=np.int64)
     return render_windows(scene, resolution, corners, (resolution, resolution), supersampling)
+
+
+def render_cut_out(scene: Scene, resolution: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return animals without their backdrops, float32.
+
+    Returns:
+        The images before black, `[N, 3, resolution, resolution]` in [−1, 1], and how much of each pixel is backdrop, with the
+        same shape, in [0, 1]. Before backdrops b in [−1, 1] the images are `on_black + share * (b + 1)`.
+    """
+    on_black, on_white = (render_scene(_with_backdrop(scene, grey), resolution) for grey in (0.0, 1.0))
+    return on_black, (on_white - on_black) / np.float32(2)
+
+
+def _with_backdrop(scene: Scene, grey: float) -> Scene:
+    colours = scene.colours.copy()
+    colours[:, BACKDROP_SLOTS] = grey
+    return replace(scene, colours=colours)
 
 
 def render_windows(
