@@ -19,46 +19,32 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from draggan_engine.critters.scene.landmarks import LANDMARKS
+from draggan_engine.networks.convolution_blocks import (
+    TRUNK_CHANNELS,
+    ConvolutionalTrunk,
+    ResidualBlock,
+    convolution_block,
+)
 
 DETECTOR_SIZE = 128
 """Height and width of the network's input, px."""
-FEATURE_COUNT = 128
+FEATURE_COUNT = TRUNK_CHANNELS[-1]
 """The number of pooled features."""
 DETECTOR_WEIGHTS = Path(__file__).parent / "weights" / "detector.safetensors"
 
 
-def _conv(channels_in: int, channels_out: int, conv_stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(channels_in, channels_out, 3, conv_stride, 1, bias=False), nn.BatchNorm2d(channels_out), nn.SiLU()
-    )
-
-
-class _Residual(nn.Module):
-    def __init__(self, channel_count: int) -> None:
-        super().__init__()
-        self.conv0, self.conv1 = _conv(channel_count, channel_count), _conv(channel_count, channel_count)
-
-    def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = x + self.conv1(self.conv0(x))
-        return y
-
-
-class LandmarkDetector(nn.Module):
+class LandmarkDetector(ConvolutionalTrunk):
     """An hourglass network. Each landmark is the centre of mass of a heat map of 64×64."""
 
     def __init__(self) -> None:
         super().__init__()
         landmark_count = len(LANDMARKS)
-        self.down64 = _conv(3, 24, 2)
-        self.down32 = nn.Sequential(_conv(24, 48, 2), _Residual(48))
-        self.down16 = nn.Sequential(_conv(48, 96, 2), _Residual(96))
-        self.down8 = nn.Sequential(_conv(96, FEATURE_COUNT, 2), _Residual(FEATURE_COUNT), _Residual(FEATURE_COUNT))
         self.up16 = nn.Conv2d(FEATURE_COUNT, 96, 1)
-        self.at16 = _Residual(96)
+        self.at16 = ResidualBlock(96)
         self.up32 = nn.Conv2d(96, 48, 1)
-        self.at32 = _Residual(48)
+        self.at32 = ResidualBlock(48)
         self.up64 = nn.Conv2d(48, 24, 1)
-        self.at64 = _conv(24, 32)
+        self.at64 = convolution_block(24, 32)
         self.heat = nn.Conv2d(32, landmark_count, 1)
         self.visibility_head = nn.Sequential(
             nn.Linear(FEATURE_COUNT + 2 * landmark_count, 128), nn.SiLU(), nn.Linear(128, landmark_count)
@@ -121,7 +107,8 @@ class DetectedLandmarks:
 
 
 @cache
-def _bundled_detector() -> LandmarkDetector:
+def bundled_detector() -> LandmarkDetector:
+    """Return the detector that comes with the program, in evaluation mode, with parameters that require no gradient."""
     detector_network = LandmarkDetector()
     detector_network.load_state_dict(
         {tensor_name: tensor.float() for tensor_name, tensor in load_file(DETECTOR_WEIGHTS).items()}
@@ -139,7 +126,7 @@ def detect_landmarks(
         images: `[N, 3, H, H]` in −1…1, square, of any size.
         detector_network: None: the bundled one.
     """
-    detector_network = _bundled_detector() if detector_network is None else detector_network
+    detector_network = bundled_detector() if detector_network is None else detector_network
     pixel_scale = images.shape[3] / DETECTOR_SIZE
     small_images = (
         images if pixel_scale == 1 else F.interpolate(images, size=(DETECTOR_SIZE, DETECTOR_SIZE), mode="area")
