@@ -8,7 +8,7 @@ import zipfile
 
 import pytest
 
-from draggan_engine.checkpoints.registry import bundled_w_covariance
+from draggan_engine.checkpoints.registry import bundled_encoders, bundled_w_covariance
 from tests.support.paths import ROOT
 
 
@@ -33,6 +33,8 @@ def test_weights_and_themes_are_in_it(wheel: zipfile.ZipFile) -> None:
     for name in ("critters-128", "critters-256"):
         assert 0 < sizes[f"draggan_engine/checkpoints/bundled/{name}.safetensors"] <= 16_000_000
         assert 0 < sizes[f"draggan_engine/evaluation/weights/latent-transformers/{name}.safetensors"] <= 8_000_000
+    for path in bundled_encoders():
+        assert 0 < sizes[f"draggan_engine/checkpoints/bundled/encoders/{path.name}"] <= 4_000_000
     for path in bundled_w_covariance("").parent.iterdir():
         assert 0 < sizes[f"draggan_engine/checkpoints/bundled/w-covariance/{path.name}"] <= 300_000
     assert {

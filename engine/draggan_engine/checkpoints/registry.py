@@ -34,6 +34,11 @@ def bundled_w_covariance(sha256: str) -> Path:
     return _bundled_directory() / "w-covariance" / f"{sha256}.safetensors"
 
 
+def bundled_encoders() -> list[Path]:
+    """Return the files of the encoders that come with the program; each names the models that it belongs to."""
+    return sorted((_bundled_directory() / "encoders").glob("*.safetensors"))
+
+
 def _bundled_directory() -> Path:
     return Path(str(resources.files(__package__) / "bundled"))
 

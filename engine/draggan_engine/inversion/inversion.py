@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -230,11 +230,11 @@ class Inversion(InversionStage):
     Args:
         label: class of a conditional model.
         state: of an inversion with the same arguments, to continue it.
-        near_seeds: see `choose_starts`.
+        near_z: see `choose_starts`.
     """
 
     def __init__(
-        self, task: InversionTask, label: int = 0, state: InversionState | None = None, near_seeds: Sequence[int] = ()
+        self, task: InversionTask, label: int = 0, state: InversionState | None = None, near_z: Tensor | None = None
     ) -> None:
         super().__init__(task, 0)
         generator, settings = task.generator, task.settings
@@ -245,7 +245,7 @@ class Inversion(InversionStage):
         self._w_rows = LatentRows(average_w(generator, label), statistics, (0,) * generator.num_ws)
         self._free_rows = self._w_rows.with_free_rows(min(settings.shared_rows, generator.num_ws))
         if state is None:
-            starts = choose_starts(generator, self._small, START_COUNT, settings.seed, label, near_seeds)
+            starts = choose_starts(generator, self._small, START_COUNT, settings.seed, label, near_z)
             coordinates = self._w_rows.to_coordinates(starts)
             zeros, start_ws = torch.zeros_like(coordinates), self._w_rows.to_ws(coordinates[:1])
             state = InversionState(0, coordinates, zeros, zeros, start_ws, coordinates.new_tensor(torch.inf))

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from draggan_engine.checkpoints.loader import Model
-from draggan_engine.checkpoints.registry import cached_seed_index
 from draggan_engine.core.errors import CheckpointError, InputError
 from draggan_engine.core.inversion_choices import InversionMethod
 from draggan_engine.dragging.drag_control import DragControl
@@ -24,17 +23,15 @@ from draggan_engine.storage.inversion_files import (
     InversionRecord,
     write_refined_alignment,
 )
-from draggan_engine.storage.seed_index_file import IndexedModel, read_index_of_model
 
 from .aligned_photograph import AlignedPhotograph
 from .inversion import InversionEnd, InversionSettings, InversionStep
-from .losses import can_compare, image_tensor
-from .seed_thumbnails import nearest_seeds
+from .losses import can_compare
+from .near_images import find_near_z
 from .staged_inversion import StagedInversion
 from .state_file import read_inversion_state, write_state
 
 STATE_SECONDS = 10.0  # between two writes of the state
-NEAR_SEED_COUNT = 8  # seeds of the index whose whole images are compared with the photograph
 
 
 class PhotographInversion:
@@ -87,7 +84,7 @@ class PhotographInversion:
         self.continued_step = 0 if state is None else state.step
         self._inversion = StagedInversion(
             model.generator, aligned.image, self.settings, discriminator, label, control, state,
-            _find_near_seeds(model, label, aligned.image, report),
+            find_near_z(model, label, aligned.image, report),
         )  # fmt: skip
         self.control = self._inversion.control
 
@@ -150,17 +147,6 @@ def _load_discriminator(model: Model, report: Callable[[str], object]) -> Discri
         return discriminator
     report("the model's file has no discriminator that fits its images; random filters compare the images instead")
     return None
-
-
-def _find_near_seeds(model: Model, label: int, image: NDArray[np.uint8], report: Callable[[str], object]) -> list[int]:
-    """Return the seeds of the model's index that are nearest to an image; none, with a message if the index cannot be used."""
-    path = cached_seed_index(model.sha256, label)
-    try:
-        index = read_index_of_model(path, IndexedModel(model.name, model.sha256, label))
-    except CheckpointError as read_error:
-        report(f"{read_error}; the search starts from random images until the index is made again")
-        return []
-    return nearest_seeds(index, image_tensor(image), NEAR_SEED_COUNT) if index and index.is_complete else []
 
 
 def _fingerprint(model: Model, image: NDArray[np.uint8], settings: InversionSettings, label: int) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from draggan_engine.dragging.drag_control import DragControl
 from draggan_engine.networks.discriminator import Discriminator
@@ -27,7 +28,7 @@ class StagedInversion:
         label: class of a conditional model.
         control: what other threads use to stop the inversion; None = a new one.
         state: of an inversion with the same arguments, to continue it.
-        near_seeds: see `choose_starts`.
+        near_z: see `choose_starts`.
 
     Attributes:
         control: as given, or the new one.
@@ -43,7 +44,7 @@ class StagedInversion:
         label: int = 0,
         control: DragControl | None = None,
         state: InversionState | RefinementState | None = None,
-        near_seeds: Sequence[int] = (),
+        near_z: Tensor | None = None,
     ) -> None:
         self.control = DragControl() if control is None else control
         self.settings = settings
@@ -54,7 +55,7 @@ class StagedInversion:
         if isinstance(state, RefinementState):
             self._stage = Refinement(self._task, state.ws, state)
         else:
-            self._stage = Inversion(self._task, label, state, near_seeds)
+            self._stage = Inversion(self._task, label, state, near_z)
 
     @property
     def state(self) -> InversionState | RefinementState:

@@ -1,8 +1,6 @@
-"""Where an inversion starts: at the average w, and at the images of random or given seeds that are most like the target."""
+"""Where an inversion starts: at the average w, and at the random or given images that are most like the target."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -11,7 +9,7 @@ from torch import Tensor
 
 from draggan_engine.networks.generator import Generator
 
-from .latents import average_w, map_to_ws, z_of_seeds
+from .latents import average_w, map_to_ws
 from .losses import ImageLoss
 from .small_images import SmallImages
 
@@ -52,18 +50,18 @@ def choose_starts(
     start_count: int,
     seed: int,
     label: int = 0,
-    near_seeds: Sequence[int] = (),
+    near_z: Tensor | None = None,
 ) -> Tensor:
-    """Return the average w and those of the best seeds, `[start_count, w_dim]`; fewer if some have no finite image.
+    """Return the average w and those of the best images, `[start_count, w_dim]`; fewer if some have no finite image.
 
     Args:
         comparison: with the target.
         seed: of the random images.
         label: class of a conditional model.
-        near_seeds: seeds whose images resemble the target; they take the place of the random images.
+        near_z: `[N, z_dim]`, whose images resemble the target; they take the place of the random images, unless N is 0.
     """
-    if near_seeds:
-        z = z_of_seeds(generator, near_seeds)
+    if near_z is not None and len(near_z):
+        z = near_z
     else:
         candidate_count = min(
             max(AFFORDABLE_PIXELS // comparison.images.rendered_pixels, MIN_CANDIDATE_COUNT), CANDIDATE_COUNT

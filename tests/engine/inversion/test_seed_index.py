@@ -11,6 +11,7 @@ from torch.nn.functional import avg_pool2d
 from draggan_engine.checkpoints.loader import load_model
 from draggan_engine.core.errors import CheckpointError
 from draggan_engine.inversion.inversion import InversionSettings, InversionState
+from draggan_engine.inversion.latents import z_of_seeds
 from draggan_engine.inversion.losses import image_tensor
 from draggan_engine.inversion.seed_thumbnails import SeedThumbnails, nearest_seeds
 from draggan_engine.inversion.staged_inversion import StagedInversion
@@ -73,7 +74,9 @@ def test_models_without_small_images_and_classes_are_indexed_too() -> None:
 def test_an_inversion_starts_from_near_seeds() -> None:
     generator = random_generator()
     target = generate_image(generator, latent_of_seed(generator, 7, psi=1.0))
-    inversion = StagedInversion(generator, target, InversionSettings("w", 10, 4), near_seeds=[3, 7, 11])
+    inversion = StagedInversion(
+        generator, target, InversionSettings("w", 10, 4), near_z=z_of_seeds(generator, [3, 7, 11])
+    )
     first_step = next(iter(inversion.steps()))
     state = inversion.state
     assert isinstance(state, InversionState)

@@ -90,7 +90,7 @@ def test_a_damaged_index_is_made_again_and_not_used(monkeypatch: pytest.MonkeyPa
     invert = ("invert", "photo.png", "--model", "tiny.safetensors", "--out", "out", "--steps", "1", "--align", "none")
     status, _, stderr = run_here(monkeypatch, *invert, directory=tmp_path)
     assert status == 0
-    assert f"{path} cannot be read: the file is damaged; the search starts from random images" in stderr
+    assert f"{path} cannot be read: the file is damaged; the search starts without the index" in stderr
     status, _, stderr = run_models(monkeypatch, tmp_path, "index", "tiny.safetensors")
     assert status == 0
     assert "the file is damaged; it is made again" in stderr
