@@ -3,11 +3,13 @@
     python scripts/benchmark_inversions.py --rows rows.jsonl                         # 24 drawings, w+, pti and hybrid
     python scripts/benchmark_inversions.py --rows rows.jsonl --drags 12              # also drag the first 12
     python scripts/benchmark_inversions.py --rows rows.jsonl --numbers 3-5 --methods w+ --model critters-256
+    python scripts/benchmark_inversions.py --rows rows.jsonl --starts near random    # also without the encoder
     python scripts/benchmark_inversions.py --rows rows.jsonl --report                # only print the tables
 
 The drawings have numbers from 0: eight are plain, eight have noise and are compressed as JPEG, and eight have a photograph
 behind the animal. Each inversion is a row of the file. What is in the file is not measured again, so an interrupted
-measurement is continued by the same command. The seconds are those of the processor, on one thread.
+measurement is continued by the same command. The seconds are those of the processor, on one thread. A search starts as the
+program lets it start, near the guesses of the encoder, or among random images.
 
 With `--drags N`, five landmarks of the first N drawings are dragged to where another animal has them. The same is done with
 their generated twins: the images that the model makes of the same animals. The distance is that of the landmarks, which a
@@ -18,6 +20,7 @@ Needs the extra `train`.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import statistics
 import time
@@ -38,7 +41,8 @@ from draggan_engine.critters.scene.scene import to_pixels
 from draggan_engine.dragging.drag_loop import DragEnd, DragLoop
 from draggan_engine.evaluation.cases import FIVE_LANDMARKS
 from draggan_engine.evaluation.landmark_detector import detect_landmarks
-from draggan_engine.inversion.inversion import InversionEnd, InversionSettings
+from draggan_engine.inversion.inversion import InversionEnd, InversionSettings, InversionStep
+from draggan_engine.inversion.near_images import find_near_z
 from draggan_engine.inversion.staged_inversion import StagedInversion
 from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.generator_tuning import tuned_generator
@@ -54,6 +58,8 @@ from scripts.held_out_renders import (
 )
 
 TWIN = "twin"
+NEAR, RANDOM = STARTS = ("near", "random")
+"""Where searches start: at guesses of the encoder and near seeds of the index, as far as the model has them, or at random."""
 GOAL_OFFSET = 1000  # from a drawing's number to that of the scene where its landmarks are dragged to
 
 
@@ -67,6 +73,8 @@ class Row:
         psnr: in dB; None for a twin.
         seconds: of the processor.
         drag_error: mean distance of the landmarks from their targets, px at 128; None: it was not dragged.
+        starts: see `STARTS`.
+        start_loss, start_psnr: of the best start's small image; None for a twin.
     """
 
     model: str
@@ -76,6 +84,9 @@ class Row:
     psnr: float | None
     seconds: float
     drag_error: float | None = None
+    starts: str = RANDOM
+    start_loss: float | None = None
+    start_psnr: float | None = None
 
 
 def read_rows(path: Path) -> list[Row]:
@@ -86,34 +97,36 @@ def read_rows(path: Path) -> list[Row]:
 def measure(arguments: argparse.Namespace) -> Iterator[Row]:
     """Measure what the file of rows does not have yet."""
     model = load_model(arguments.model, "cpu")
-    done = {(row.model, row.method, row.steps, row.number) for row in read_rows(arguments.rows)}
+    done = {(row.model, row.method, row.starts, row.steps, row.number) for row in read_rows(arguments.rows)}
     for number in arguments.numbers:
         is_dragged = number < arguments.drags
-        for method in [*([TWIN] if is_dragged else []), *arguments.methods]:
-            if (model.name, method, arguments.steps, number) in done:
-                continue
-            if method == TWIN:
-                error = drag_error(model, model.generator, twin(model, number), number)
-                yield Row(model.name, TWIN, arguments.steps, number, None, 0.0, error)
-            else:
-                render = draw_render(number, model.info.size.height)
-                yield measure_inversion(model, method, arguments.steps, render, is_dragged=is_dragged)
+        if is_dragged and (model.name, TWIN, RANDOM, arguments.steps, number) not in done:
+            error = drag_error(model, model.generator, twin(model, number), number)
+            yield Row(model.name, TWIN, arguments.steps, number, None, 0.0, error)
+        render = draw_render(number, model.info.size.height)
+        for method, starts in itertools.product(arguments.methods, arguments.starts):
+            if (model.name, method, starts, arguments.steps, number) not in done:
+                settings = InversionSettings(method, arguments.steps, model.info.settings.layers)
+                yield measure_inversion(model, settings, starts, render, is_dragged=is_dragged)
 
 
 def measure_inversion(
-    model: Model, method: InversionMethod, steps: int, render: HeldOutRender, *, is_dragged: bool
+    model: Model, settings: InversionSettings, starts: str, render: HeldOutRender, *, is_dragged: bool
 ) -> Row:
     start_time = time.process_time()
-    settings = InversionSettings(method, steps, model.info.settings.layers)
-    *_, inversion_end = StagedInversion(model.generator, render.image, settings).steps()
-    assert isinstance(inversion_end, InversionEnd)
+    near_z = find_near_z(model, 0, render.image, print) if starts == NEAR else None
+    first_step, *_, inversion_end = StagedInversion(model.generator, render.image, settings, near_z=near_z).steps()
+    assert isinstance(first_step, InversionStep) and isinstance(inversion_end, InversionEnd)
     seconds = time.process_time() - start_time
     error = None
     if is_dragged:
         tuning = inversion_end.tuning
         generator = model.generator if tuning is None else tuned_generator(model.generator, tuning)
         error = drag_error(model, generator, inversion_end.ws, render.number)
-    return Row(model.name, method, steps, render.number, inversion_end.psnr, seconds, error)
+    return Row(
+        model.name, settings.method, settings.steps, render.number, inversion_end.psnr, seconds, error, starts,
+        first_step.loss, first_step.psnr,
+    )  # fmt: skip
 
 
 def twin(model: Model, number: int) -> Tensor:
@@ -144,35 +157,38 @@ def _point(xy: Sequence[float]) -> Point:
 
 
 def print_tables(rows: Sequence[Row]) -> None:
-    """Print the PSNR and the seconds of each model, method and number of steps, then the drags."""
-    print(f"| model | method | steps | drawings | {' | '.join(KINDS)} | all | seconds |")
-    print("|---" * (len(KINDS) + 6) + "|")
-    for (model, method, steps), group in _grouped(rows):
+    """Print the PSNR and the seconds of each model, method, kind of starts and number of steps, then the drags."""
+    print(f"| model | method | starts | steps | drawings | start | {' | '.join(KINDS)} | all | seconds |")
+    print("|---" * (len(KINDS) + 8) + "|")
+    for (model, method, starts, steps), group in _grouped(rows):
         if method != TWIN:
-            psnr_cells = [_mean_psnr([row for row in group if kind_of(row.number) == kind]) for kind in KINDS]
-            seconds = statistics.mean(row.seconds for row in group)
-            cells = (model, method, steps, len(group), *psnr_cells, _mean_psnr(group), f"{seconds:.1f}")
+            start_psnr = _mean([row.start_psnr for row in group])
+            psnr_cells = [_mean([row.psnr for row in group if kind_of(row.number) == kind]) for kind in KINDS]
+            all_psnr, seconds = _mean([row.psnr for row in group]), _mean([row.seconds for row in group])
+            cells = (model, method, starts, steps, len(group), start_psnr, *psnr_cells, all_psnr, seconds)
             print("| " + " | ".join(map(str, cells)) + " |")
-    print("\n| model | method | steps | drags | distance | of the twins | ratio |\n|---|---|---|---|---|---|---|")
+    print("\n| model | method | starts | steps | drags | distance | of the twins | ratio |\n" + "|---" * 8 + "|")
     twins = {(row.model, row.number): row.drag_error for row in rows if row.method == TWIN}
-    for (model, method, steps), group in _grouped(rows):
+    for (model, method, starts, steps), group in _grouped(rows):
         errors = [(row.drag_error, twins.get((model, row.number))) for row in group if method != TWIN]
         pairs = [(error, twin_error) for error, twin_error in errors if error is not None and twin_error is not None]
         if pairs:
             error, twin_error = (statistics.mean(column) for column in zip(*pairs, strict=True))
-            cells = (model, method, steps, len(pairs), f"{error:.2f}", f"{twin_error:.2f}", f"{error / twin_error:.2f}")
-            print("| " + " | ".join(map(str, cells)) + " |")
+            figures = (f"{error:.2f}", f"{twin_error:.2f}", f"{error / twin_error:.2f}")
+            print("| " + " | ".join(map(str, (model, method, starts, steps, len(pairs), *figures))) + " |")
 
 
-def _grouped(rows: Sequence[Row]) -> Iterator[tuple[tuple[str, str, int], list[Row]]]:
-    keys = dict.fromkeys((row.model, row.method, row.steps) for row in rows)
-    for key in keys:
-        yield key, [row for row in rows if (row.model, row.method, row.steps) == key]
+def _grouped(rows: Sequence[Row]) -> Iterator[tuple[tuple[str, str, str, int], list[Row]]]:
+    groups: dict[tuple[str, str, str, int], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row.model, row.method, row.starts, row.steps), []).append(row)
+    yield from groups.items()
 
 
-def _mean_psnr(rows: Sequence[Row]) -> str:
-    values = [row.psnr for row in rows if row.psnr is not None]
-    return f"{statistics.mean(values):.1f}" if values else "–"
+def _mean(values: Sequence[float | None]) -> str:
+    """Return the mean of the values that are known, for a table."""
+    known_values = [value for value in values if value is not None]
+    return f"{statistics.mean(known_values):.1f}" if known_values else "–"
 
 
 def number_range(text: str) -> range:
@@ -187,6 +203,7 @@ def main() -> None:
     parser.add_argument("--report", action="store_true", help="only print the tables")
     parser.add_argument("--model", default="critters-128")
     parser.add_argument("--methods", nargs="+", choices=get_args(InversionMethod), default=["w+", "pti", "hybrid"])
+    parser.add_argument("--starts", nargs="+", choices=STARTS, default=[NEAR])
     parser.add_argument("--steps", type=int, default=DEFAULT_INVERSION_STEPS)
     parser.add_argument("--numbers", type=number_range, default=range(RENDER_COUNT), help="of the drawings: 3 or 3-5")
     parser.add_argument("--drags", type=int, default=0, help="how many of the first drawings are dragged as well")

@@ -40,12 +40,14 @@ def test_the_tables_compare_means_and_drags_with_those_of_twins(
 ) -> None:
     rows = [
         Row("critters-128", "twin", 150, 0, None, 0.0, 2.0),
-        Row("critters-128", "w+", 150, 0, 30.0, 8.0, 3.0),
-        Row("critters-128", "w+", 150, 8, 33.0, 10.0),
+        Row("critters-128", "w+", 150, 0, 30.0, 8.0, 3.0, "near", 0.5, 20.0),
+        Row("critters-128", "w+", 150, 8, 33.0, 10.0, None, "near", 0.4, 21.0),
+        Row("critters-128", "w+", 150, 8, 32.0, 11.0),
     ]
     print_tables(rows)
     printed = capsys.readouterr().out
-    assert "| critters-128 | w+ | 150 | 2 | 30.0 | 33.0 | – | 31.5 | 9.0 |" in printed
-    assert "| critters-128 | w+ | 150 | 1 | 3.00 | 2.00 | 1.50 |" in printed
+    assert "| critters-128 | w+ | near | 150 | 2 | 20.5 | 30.0 | 33.0 | – | 31.5 | 9.0 |" in printed
+    assert "| critters-128 | w+ | random | 150 | 1 | – | – | 32.0 | – | 32.0 | 11.0 |" in printed
+    assert "| critters-128 | w+ | near | 150 | 1 | 3.00 | 2.00 | 1.50 |" in printed
     assert read_rows(tmp_path / "none.jsonl") == []
     assert (number_range("3"), number_range("3-5")) == (range(3, 4), range(3, 6))
