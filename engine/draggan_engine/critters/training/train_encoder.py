@@ -88,6 +88,7 @@ class EncoderTrainer:
     """
 
     def __init__(self, preset: EncoderPreset, seed: int) -> None:
+        torch.set_num_threads(1)  # with several threads, sums depend on their order, and so does a continued run
         torch.manual_seed(seed)
         self.preset, self.seed = preset, seed
         self._teacher = load_model(TEACHER, "cpu").generator
