@@ -97,7 +97,8 @@ def test_images_count_in_the_last_rounds() -> None:
     assert not torch.equal(with_images.encoder.output.weight, without_images.encoder.output.weight)
 
 
-def test_a_run_that_is_continued_gives_the_same_weights_to_the_bit(tmp_path: Path) -> None:
+def test_a_run_that_is_continued_gives_the_same_weights(tmp_path: Path) -> None:
+    """Not to the bit: two runs without a break differ by up to 3e-5. What a break loses changes some weights by 1 % and more."""
     unbroken, interrupted, continued = (EncoderTrainer(TINY_PRESET, seed=3) for _ in range(3))
     for trainer in (unbroken, interrupted):
         assert len(list(trainer.train_round())) == 3
@@ -108,7 +109,8 @@ def test_a_run_that_is_continued_gives_the_same_weights_to_the_bit(tmp_path: Pat
     for trainer in (unbroken, continued):
         list(trainer.train_round())
     for name, tensor in unbroken.encoder.state_dict().items():
-        assert torch.equal(tensor, continued.encoder.state_dict()[name]), name
+        difference = (continued.encoder.state_dict()[name] - tensor).float().norm()
+        assert difference <= 1e-3 * tensor.float().norm(), name
 
 
 def test_the_command_writes_an_encoder_of_the_bundled_models(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -191,3 +194,19 @@ def test_extreme_animals_have_valid_images() -> None:
     assert np.abs(rendered_images).max() <= 1
     assert np.isfinite(scene.landmarks.points).all()
     assert np.abs(scene.landmarks.points).max() < 1.25
+
+
+def test_the_first_drawing_of_a_process_leaves_the_number_of_torchs_threads() -> None:
+    program = """
+import torch
+from draggan_engine.critters.scene.animal_parameters import z_of_seed
+from draggan_engine.critters.scene.render import render_scene
+from draggan_engine.critters.scene.scene import build_scene
+
+torch.set_num_threads(1)
+count_before = torch.get_num_threads()
+render_scene(build_scene(z_of_seed(0)), 16)
+print(count_before, torch.get_num_threads())
+"""
+    drawing = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert drawing.stdout == "1 1\n"

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numba
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from .ellipsoids import Array
@@ -238,7 +241,7 @@ def render_windows(
     """
     image_windows = np.empty((len(scene.centre), 3, *window_size), dtype=np.float32)
     part_centres, whisker_ends = scene.centre[..., :2], scene.whiskers[..., :2]
-    with _DRAWING_LOCK:
+    with _DRAWING_LOCK, _unchanged_thread_count():
         _draw(
             _boxes(part_centres - scene.extent, part_centres + scene.extent),
             _boxes(whisker_ends.min(axis=2) - WHISKER_MARGIN, whisker_ends.max(axis=2) + WHISKER_MARGIN),
@@ -247,6 +250,16 @@ def render_windows(
             supersampling, resolution, corners, image_windows,
         )  # fmt: skip
     return image_windows * 2 - 1
+
+
+@contextmanager
+def _unchanged_thread_count() -> Iterator[None]:
+    """Keep torch's number of threads: numba's first parallel call sets that of OpenMP, which torch reads."""
+    thread_count = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(thread_count)
 
 
 def _boxes(low_corners: Array, high_corners: Array) -> Array:

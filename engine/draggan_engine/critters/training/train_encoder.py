@@ -80,7 +80,7 @@ ENCODER_PRESETS = {"cpu": EncoderPreset(rounds=5, image_rounds=2, pairs=1536, re
 
 
 class EncoderTrainer:
-    """Trains an encoder. A run that is saved and loaded again gives the same weights as one without a break.
+    """Trains an encoder. A run that is saved and loaded again gives the weights of one without a break, up to rounding.
 
     Attributes:
         encoder: the network that is trained.
@@ -88,7 +88,6 @@ class EncoderTrainer:
     """
 
     def __init__(self, preset: EncoderPreset, seed: int) -> None:
-        torch.set_num_threads(1)  # with several threads, sums depend on their order, and so does a continued run
         torch.manual_seed(seed)
         self.preset, self.seed = preset, seed
         self._teacher = load_model(TEACHER, "cpu").generator
