@@ -16,8 +16,10 @@ from rich.table import Table
 from rich.text import Text
 from rich_pixels import HalfcellRenderer, Pixels
 
+from draggan_engine.checkpoints.checkpoint_file import printable_text
 from draggan_engine.core.errors import InputError
 from draggan_engine.core.geometry import Size, fit_preview
+from draggan_engine.storage.inversion_files import inverted_photograph
 from draggan_engine.storage.recent_sessions import recent_sessions
 from draggan_engine.storage.session_manifest import SessionManifest, read_manifest
 from draggan_tui.config.paths import open_command
@@ -49,6 +51,7 @@ def _to_json(session_directory: Path, manifest: SessionManifest) -> dict[str, ob
         "folder": str(session_directory),
         "model": manifest.model.name,
         "seed": manifest.source.seed,
+        "photograph": _photograph(session_directory, manifest),
         "drags": manifest.drag_count,
         "changed": int(_last_change(session_directory).timestamp()),
     }
@@ -60,7 +63,7 @@ def _last_change(session_directory: Path) -> datetime.datetime:
 
 
 def _print_session(console: Console, session_directory: Path, manifest: SessionManifest) -> None:
-    start_text = "a latent file" if manifest.source.from_file else f"seed {manifest.source.seed}"
+    start_text = _start_text(session_directory, manifest)
     contents_text = f"{_counted(manifest.drag_count, 'drag')}, {_counted(len(manifest.pairs), 'pair')}"
     change_time = f"{_last_change(session_directory):%Y-%m-%d %H:%M}"
     if console.is_terminal:
@@ -78,6 +81,19 @@ def _print_session(console: Console, session_directory: Path, manifest: SessionM
             console,
             f"{manifest.model.name}  {start_text}, {contents_text}  {change_time}\n{open_command(session_directory)}",
         )
+
+
+def _start_text(session_directory: Path, manifest: SessionManifest) -> str:
+    """Return what the image of a session was made from."""
+    photograph = _photograph(session_directory, manifest)
+    if photograph is not None:
+        return f"the photograph {printable_text(Path(photograph).name)}"
+    return "a latent file" if manifest.source.from_file else f"seed {manifest.source.seed}"
+
+
+def _photograph(session_directory: Path, manifest: SessionManifest) -> str | None:
+    """Return the path of the photograph that a session starts from; None if it starts from a seed or a latent file."""
+    return inverted_photograph(session_directory) if manifest.source.from_file else None
 
 
 def _print_unwrapped(console: Console, line_text: str) -> None:

@@ -100,7 +100,8 @@ class PhotographInversion:
             StorageError: a file cannot be written.
         """
         if self._aligned.refinement is not None:
-            write_refined_alignment(self._directory, self._aligned.refinement)
+            search = {"method": self.settings.method, "steps": self.settings.steps}
+            write_refined_alignment(self._directory, self._aligned.refinement.model_copy(update=search))
         write_time = time.monotonic()
         for event in self._inversion.steps():
             if isinstance(event, InversionEnd) and not math.isfinite(event.loss):

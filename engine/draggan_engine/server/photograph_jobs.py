@@ -170,8 +170,7 @@ class _RunningInversion:
         elif choice.how == "ffhq":  # the crop is more than its transform: it fades beyond the photograph's borders
             return aligned
         kept_alignment = RefinedAlignment(
-            model_sha256=self._model.sha256, label=self._label, initial=aligned.alignment, refined=aligned.alignment,
-            method=self._method, steps=self._steps,
+            model_sha256=self._model.sha256, label=self._label, initial=aligned.alignment, refined=aligned.alignment
         )  # fmt: skip
         return AlignedPhotograph(aligned.image, aligned.alignment, kept_alignment)
 

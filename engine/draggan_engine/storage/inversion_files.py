@@ -71,11 +71,9 @@ class RefinedAlignment(FrozenModel):
     label: int = Field(description="the class of a conditional model")
     initial: PhotographAlignment
     refined: PhotographAlignment
-    method: InversionMethod | None = Field(
-        None, description="of the inversion; none: the command that began it says it"
-    )
+    method: InversionMethod | None = Field(None, description="of the inversion; none: the search has not begun")
     steps: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="how many the inversion is to make; none: the command that began it says it"
+        None, description="how many the inversion is to make; none: the search has not begun"
     )
 
 

@@ -28,7 +28,7 @@ from draggan_engine.networks.generator import Generator
 from draggan_engine.server.edit_images import image_of
 from draggan_engine.server.session_model import with_session_tuning
 from draggan_engine.storage.image_io import COMPOSITE_SOURCE_TYPE
-from draggan_engine.storage.inversion_files import InversionRecord
+from draggan_engine.storage.inversion_files import InversionRecord, read_refined_alignment
 from draggan_engine.storage.session_store import SessionStore
 from draggan_engine.storage.session_tuning import TUNING_FILE
 from tests.support.commands import files_under, run_here
@@ -115,6 +115,20 @@ def test_the_record_and_the_images_beside_the_session(
         assert COMPOSITE_SOURCE_TYPE in compared.info["XML:com.adobe.xmp"]
 
 
+def test_the_list_of_sessions_names_the_photograph(
+    monkeypatch: pytest.MonkeyPatch, models: Path, tmp_path: Path
+) -> None:
+    photograph = tmp_path / "me\x1b[2J at the lake.png"
+    photograph.write_bytes((models / "render.png").read_bytes())
+    assert invert(monkeypatch, models, tmp_path, photograph, *SEARCH, "--steps", "2")[0] == 0
+    list_text = run_here(monkeypatch, "sessions", directory=tmp_path)[1]
+    assert list_text.startswith("tiny  the photograph me?[2J at the lake.png, no drags, no pairs  ")
+    (session,) = json.loads(run_here(monkeypatch, "sessions", "--json", directory=tmp_path)[1])
+    assert session["photograph"] == str(photograph)
+    (tmp_path / "session" / "inversion.json").unlink()
+    assert "tiny  a latent file, no drags" in run_here(monkeypatch, "sessions", directory=tmp_path)[1]
+
+
 def test_the_same_command_continues_after_a_crash(
     monkeypatch: pytest.MonkeyPatch, models: Path, tmp_path: Path
 ) -> None:
@@ -174,6 +188,8 @@ def test_a_refined_alignment_is_recorded_and_survives_a_crash(
     with monkeypatch.context() as patched:
         patched.setattr(photograph_inversion, "write_state", crash)
         assert invert(patched, models, crashed_directory, *options)[0] == 1
+    unfinished = read_refined_alignment(crashed_directory / "session")
+    assert unfinished is not None and (unfinished.method, unfinished.steps) == ("w+", 12)  # for the editor
     monkeypatch.setattr(refined_alignment, "register", None)  # it is not repeated
     status, _, stderr = invert(monkeypatch, models, crashed_directory, *options)
     assert status == 0, stderr
