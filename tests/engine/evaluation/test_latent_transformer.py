@@ -210,16 +210,6 @@ def test_the_command_trains_weights_that_the_evaluation_finds(
     assert Method.USER_CONTROLLABLE_LT in methods and Method.USER_CONTROLLABLE_LT not in why_unusable
 
 
-def test_a_damaged_state_of_a_run_is_reported(tiny_model: Model, tmp_path: Path) -> None:
-    trainer = LatentTransformerTrainer(tiny_model, TINY_PRESET, seed=0)
-    trainer.save(tmp_path / "state")
-    content = (tmp_path / "state").read_bytes()
-    for damaged in (b"", content[:1000], b"no state"):
-        (tmp_path / "state").write_bytes(damaged)
-        with pytest.raises(InputError, match="state: it is damaged; delete it to start the training again"):
-            trainer.load(tmp_path / "state")
-
-
 # Edits --------------------------------------------------------------------------------------------------
 
 

@@ -1,7 +1,7 @@
 """Train the encoder of the bundled models, which guesses the z of an image.
 
 Run `python -m draggan_engine.critters.training.train_encoder --out FILE`. Needs numba (extra `train`). Interrupting it is safe:
-the same command continues the run from its last round, with the same result.
+the same command continues the run from its last round, with the same result up to rounding.
 
 The encoder begins with the first layers of the landmark detector, which know eyes, ears and mouths. Each round draws new
 scenes, and the encoder learns to tell their z from disturbed images. In the last rounds it also learns that the images which
@@ -11,8 +11,6 @@ the model makes of its guesses are like the images that it got.
 from __future__ import annotations
 
 import argparse
-import pickle
-import time
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -22,12 +20,12 @@ import torch
 from torch import Tensor
 
 from draggan_engine.checkpoints.loader import load_model
-from draggan_engine.core.errors import DragganError, InputError
+from draggan_engine.core.errors import DragganError
 from draggan_engine.critters.scene.animal_parameters import Z_DIM
 from draggan_engine.evaluation.landmark_detector import bundled_detector
+from draggan_engine.evaluation.training_rounds import read_run_state, train_rounds, write_run_state
 from draggan_engine.inversion.encoder import Encoder, EncoderConfig, write_encoder
 from draggan_engine.inversion.small_images import SmallImages
-from draggan_engine.storage.atomic import atomic_write
 
 from .encoder_data import EncoderPairs, disturb_images, draw_pairs, from_levels
 from .muon import Muon
@@ -166,8 +164,7 @@ class EncoderTrainer:
             "muon": self._muon.buffers,
             "adam": self._adam.state_dict(),
         }
-        with atomic_write(path) as part_path:
-            torch.save(run_state, part_path)
+        write_run_state(path, run_state)
 
     def load(self, path: Path) -> bool:
         """Continue a run that was saved. Return whether the file is of a run with the same preset and seed; nothing changes if
@@ -176,10 +173,7 @@ class EncoderTrainer:
         Raises:
             InputError: the file cannot be read.
         """
-        try:
-            run_state = torch.load(path, weights_only=True)
-        except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as read_error:
-            raise InputError(f"{path}: it is damaged; delete it to start the training again") from read_error
+        run_state = read_run_state(path)
         if run_state["run"] != [self.seed, *astuple(self.preset)]:
             return False
         self.finished_rounds = run_state["finished_rounds"]
@@ -212,20 +206,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _train(trainer: EncoderTrainer, out_path: Path) -> None:
     state_path = out_path.with_suffix(".state")
-    if state_path.exists() and not trainer.load(state_path):
-        print(f"{state_path} is of another run, which is not continued", flush=True)
-    preset, first_round, start_time = trainer.preset, trainer.finished_rounds, time.monotonic()
-    while trainer.finished_rounds < preset.rounds:
-        loss = np.mean(list(trainer.train_round()))
-        errors = ", ".join(f"{name} {error:.4f}" for name, error in trainer.validate().items())
-        trainer.save(state_path)
-        minutes = (time.monotonic() - start_time) / 60
-        minutes_left = minutes / (trainer.finished_rounds - first_round) * (preset.rounds - trainer.finished_rounds)
-        print(
-            f"round {trainer.finished_rounds}/{preset.rounds}, loss {loss:.4f}, new images: {errors}, "
-            f"{minutes_left:.0f} min left",
-            flush=True,
-        )
+    train_rounds(trainer, trainer.preset.rounds, state_path, trainer.validate)
     write_encoder(out_path, trainer.encoder)
     state_path.unlink(missing_ok=True)
     print(out_path)

@@ -13,8 +13,6 @@ from __future__ import annotations
 import argparse
 import copy
 import math
-import pickle
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +23,8 @@ import torch
 from torch import Tensor
 
 from draggan_engine.checkpoints.loader import Model, load_model
-from draggan_engine.core.errors import DragganError, InputError, StorageError
-from draggan_engine.storage.atomic import atomic_write
+from draggan_engine.core.errors import DragganError, StorageError
+from draggan_engine.evaluation.training_rounds import read_run_state, train_rounds, write_run_state
 
 from .latent_transformer import LatentTransformer, LatentTransformerConfig, own_directory, save_transformer
 from .latent_transformer_data import SampleRound, config_for, draw_round
@@ -187,8 +185,7 @@ class LatentTransformerTrainer:
             "ema": self.ema.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
-        with atomic_write(path) as part_path:
-            torch.save(run_state, part_path)
+        write_run_state(path, run_state)
 
     def load(self, path: Path) -> bool:
         """Continue a run that was saved. Return whether the file is of a run of the same model, preset and seed; nothing
@@ -197,10 +194,7 @@ class LatentTransformerTrainer:
         Raises:
             InputError: the file cannot be read.
         """
-        try:
-            run_state = torch.load(path, weights_only=True)
-        except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as read_error:
-            raise InputError(f"{path}: it is damaged; delete it to start the training again") from read_error
+        run_state = read_run_state(path)
         if run_state["config"] != self.config.model_dump_json():
             return False
         if run_state["run"] != [self.seed, *vars(self.preset).values()]:
@@ -245,18 +239,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _train(trainer: LatentTransformerTrainer, out_path: Path) -> None:
     state_path = out_path.with_suffix(".state")
-    if state_path.exists() and not trainer.load(state_path):
-        print(f"{state_path} is of another run, which is not continued", flush=True)
-    preset, first_round, start_time = trainer.preset, trainer.finished_rounds, time.monotonic()
-    while trainer.finished_rounds < preset.rounds:
-        losses = list(trainer.train_round())
-        trainer.save(state_path)
-        minutes = (time.monotonic() - start_time) / 60
-        minutes_left = minutes / (trainer.finished_rounds - first_round) * (preset.rounds - trainer.finished_rounds)
-        print(
-            f"round {trainer.finished_rounds}/{preset.rounds}, loss {np.mean(losses):.4f}, {minutes_left:.0f} min left",
-            flush=True,
-        )
+    train_rounds(trainer, trainer.preset.rounds, state_path)
     save_transformer(trainer.ema, out_path)
     state_path.unlink(missing_ok=True)
     print(out_path)
