@@ -9,6 +9,7 @@ from draggan_engine.core.edit import Edit
 from draggan_engine.core.edit_ops import Brush
 from draggan_engine.core.geometry import Point, Size
 from draggan_engine.core.model_info import ModelInfo
+from draggan_tui.editor.file_latent import UNKNOWN_LATENT, FileLatent
 from draggan_tui.editor.mask_reach import BlockedPoint
 from draggan_tui.terminal.xterm_palette import Rgb
 
@@ -24,7 +25,7 @@ class InspectorState:
         device: the device that the engine computes on, or the engine's state.
         model_info: None until the model is loaded.
         sigma: how far drags have moved the latent: the Mahalanobis length of the change. None: not known.
-        latent_name: name of the file with the latent that the session started from, if there is one.
+        file_latent: the photograph or the file whose latent the session started from, if it did not start from a seed.
         cursor: in pixels of the full-resolution image.
         cursor_color: the colour under the cursor. None: there is no image yet.
         zoom: `3:1`, or empty while the whole image is shown.
@@ -42,7 +43,7 @@ class InspectorState:
     device: str = ""
     model_info: ModelInfo | None = None
     sigma: float | None = None
-    latent_name: str = ""
+    file_latent: FileLatent = UNKNOWN_LATENT
     cursor: Point | None = None
     cursor_color: Rgb | None = None
     zoom: str = ""

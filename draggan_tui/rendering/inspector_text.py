@@ -9,6 +9,7 @@ from textual.content import Content
 from draggan_engine.core.edit import Edit
 from draggan_engine.core.geometry import Point, Size
 from draggan_engine.core.mask_regions import percent
+from draggan_tui.editor.file_latent import FileLatent
 from draggan_tui.terminal.xterm_palette import Rgb
 
 from .inspector_state import InspectorState
@@ -19,7 +20,7 @@ MUTED, ACCENT = "$foreground-muted", "$text-accent"
 
 
 def session_facts(state: InspectorState) -> Content:
-    """Return the rows of model, device and family, seed, class (if the model has any), ψ and latent space, and how far the
+    """Return the rows of model, device and family, seed or file, class (if the model has any), ψ and latent space, and how far the
     edit has moved (if it has been dragged)."""
     edit, model_info = state.edit, state.model_info
     class_count = 0 if model_info is None else model_info.classes
@@ -27,7 +28,7 @@ def session_facts(state: InspectorState) -> Content:
         [
             ("model", edit.model),
             ("device", state.device if model_info is None else f"{state.device} · {model_info.family}"),
-            ("seed", _start_text(edit, state.latent_name)),
+            _start(edit, state.file_latent),
             *([("class", f"{edit.source.label} of 0…{class_count - 1}")] if class_count else []),
             ("ψ", f"{edit.source.psi:.2f} · space {edit.settings.space.upper()}"),
             *([("edit", sigma_text(state.sigma))] if has_sigma(state) else []),
@@ -85,12 +86,15 @@ def sigma_text(sigma: float | None) -> str:
     return "–" if sigma is None else f"{sigma:4.1f} σ"
 
 
-def _start_text(edit: Edit, latent_name: str) -> str:
-    """Return `7`, `7 · after drag 2`, `from pivot.pt`, `drag 2, from pivot.pt`, or `from a file` if its name is not known."""
+def _start(edit: Edit, file_latent: FileLatent) -> tuple[str, str]:
+    """Return what the image was made from, as a label and a text: `seed` and `7` or `7 · after drag 2`, `photo` and `me.jpg`, or
+    `latent` and `pivot.pt`, or `a file` if its name is not known."""
     if edit.source.from_file:
-        file_text = f"from {latent_name or 'a file'}"
-        return f"drag {edit.source.drag}, {file_text}" if edit.source.drag else file_text
-    return f"{edit.source.seed} · after drag {edit.source.drag}" if edit.source.drag else str(edit.source.seed)
+        label = "photo" if file_latent.is_inversion else "latent"
+        start_text = file_latent.name or "a file"
+    else:
+        label, start_text = "seed", str(edit.source.seed)
+    return label, f"{start_text} · after drag {edit.source.drag}" if edit.source.drag else start_text
 
 
 def seconds_text(seconds: float) -> str:

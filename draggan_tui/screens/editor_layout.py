@@ -276,7 +276,7 @@ class EditorLayout:
             device=state.device if state.engine_status == "ready" else state.engine_status,
             model_info=state.model_info,
             sigma=state.sigma,
-            latent_name=self._state.file_latent.name,
+            file_latent=self._state.file_latent,
             cursor=state.cursor,
             cursor_color=cursor_color,
             zoom=state.viewport.ratio,

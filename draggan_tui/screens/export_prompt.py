@@ -15,6 +15,7 @@ from draggan_engine.core.edit import Edit
 from draggan_engine.core.inversion_choices import PasteMode
 from draggan_engine.storage.output_paths import IMAGE_SUFFIXES, LATENT_SUFFIXES, VIDEO_SUFFIXES
 from draggan_tui.config.paths import short_path
+from draggan_tui.editor.file_latent import FileLatent
 
 from .path_prompt import PathPrompt
 
@@ -47,16 +48,17 @@ class ExportPrompt(PathPrompt[ExportChoice]):
 
     Args:
         edit: the edit that is exported.
+        file_latent: the photograph or the file that the session started from, if it did not start from a seed.
         directory: the session's directory, beside which a file is suggested. None: nothing has been saved yet.
     """
 
     # Shift-Tab, because terminals send few keys that a text field does not use.
     BINDINGS: ClassVar[list[BindingType]] = [Binding("shift+tab", "next_addition", show=False, priority=True)]
 
-    def __init__(self, edit: Edit, directory: str | None) -> None:
+    def __init__(self, edit: Edit, file_latent: FileLatent, directory: str | None) -> None:
         from draggan_engine.storage.inversion_files import is_inversion  # imports parts of PIL that no frame needs
 
-        suggestion = str(suggested_path(edit, Path() if directory is None else Path(directory).parent))
+        suggestion = str(suggested_path(edit, file_latent, Path() if directory is None else Path(directory).parent))
         super().__init__("Export", "exports", (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES, *LATENT_SUFFIXES), suggestion)
         self._exported_edit = edit
         comes_from_photograph = edit.source.from_file and directory is not None and is_inversion(Path(directory))
@@ -98,13 +100,17 @@ class ExportPrompt(PathPrompt[ExportChoice]):
         self.dismiss(ExportChoice(path.absolute(), addition == "markers", paste_mode))
 
 
-def suggested_path(edit: Edit, directory: Path) -> Path:
+def suggested_path(edit: Edit, file_latent: FileLatent, directory: Path) -> Path:
     """Return the path of a PNG in the directory that does not exist yet: `critters-256-seed42.png`,
-    `critters-256-seed42-drag3-2.png`, or `ffhq-latent-drag1.png` if the latent is from a file.
+    `critters-256-seed42-drag3-2.png`, `ffhq-me-drag1.png` for the photograph `me.jpg`, or `ffhq-latent-drag1.png` for
+    another latent from a file.
     """
     directory = Path(short_path(directory))
     drag_suffix = f"-drag{edit.source.drag}" if edit.source.drag else ""
-    start_name = "latent" if edit.source.from_file else f"seed{edit.source.seed}"
+    if edit.source.from_file:
+        start_name = Path(file_latent.name).stem if file_latent.is_inversion else "latent"
+    else:
+        start_name = f"seed{edit.source.seed}"
     name_stem = f"{Path(edit.model).name}-{start_name}{drag_suffix}"
     free_path, next_number = directory / f"{name_stem}.png", 2
     while free_path.exists():

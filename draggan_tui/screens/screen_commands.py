@@ -187,7 +187,11 @@ async def open_export(screen: EditorScreen) -> None:
     screen.state.check_can_edit()
     screen.context.check_engine()
     session_directory = screen.context.sync.directory
-    export_prompt = ExportPrompt(screen.state.edit, None if session_directory is None else str(session_directory))
+    export_prompt = ExportPrompt(
+        screen.state.edit,
+        screen.state.file_latent,
+        None if session_directory is None else str(session_directory),
+    )
     await screen.app.push_screen(export_prompt, export)
 
 

@@ -104,12 +104,12 @@ def test_the_editor_starts_from_a_latent(directory: Path) -> None:
     with Terminal(
         "--model", "plain.safetensors", "--latent", "pivot.npy", "--out", "s", directory=directory
     ) as terminal:
-        terminal.wait_for("seed  from pivot.npy")
+        terminal.wait_for("latent  pivot.npy")
         terminal.wait_for(LOADED)
         terminal.send("n")
         terminal.wait_for("seed  43")
         terminal.send("u")
-        terminal.wait_for("seed  from pivot.npy")
+        terminal.wait_for("latent  pivot.npy")
         terminal.send("s")
         terminal.wait_for("saved to s")
         terminal.send("q")

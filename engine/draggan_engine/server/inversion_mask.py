@@ -10,6 +10,7 @@ from draggan_engine.storage.inversion_files import read_inversion
 from draggan_engine.storage.session_store import SessionStore
 
 MIN_SHARE_OF_OWN_FEATURES = 0.5  # in a pixel that may move
+MAX_OFFERED_SHARE = 0.95  # of the image; a mask that holds less hardly changes a drag
 
 
 def mask_of_inversion(model: Model) -> Mask | None:
@@ -25,9 +26,9 @@ def mask_of_inversion(model: Model) -> Mask | None:
     return None if area is None else Mask.from_array((area[0, 0] >= MIN_SHARE_OF_OWN_FEATURES).byte().cpu().numpy())
 
 
-def is_useful(mask: Mask | None) -> bool:
-    """Return whether a mask lets a part of the image move, and holds another part."""
-    return mask is not None and 0 < mask.share < 1
+def is_worth_offering(mask: Mask | None) -> bool:
+    """Return whether a mask lets a part of the image move, and holds a part that matters."""
+    return mask is not None and 0 < mask.share <= MAX_OFFERED_SHARE
 
 
 def useful_mask_of_inversion(model: Model, store: SessionStore) -> Mask:

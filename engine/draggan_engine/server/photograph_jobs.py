@@ -40,7 +40,7 @@ from .edit_images import image_of
 from .engine_state import EngineState
 from .image_data import ImageData
 from .image_jobs import render_waiting
-from .inversion_mask import is_useful, mask_of_inversion, useful_mask_of_inversion
+from .inversion_mask import is_worth_offering, mask_of_inversion, useful_mask_of_inversion
 from .inversion_reporter import InversionReporter
 from .job_queue import InversionJob
 from .photograph import paste_into_photograph
@@ -266,7 +266,7 @@ class _RunningInversion:
         state.outbox.send(
             InversionEnded(
                 reason=record.reason, steps=record.steps, seconds=record.seconds, psnr=record.psnr, revision=revision,
-                image=ImageData.from_array(search_end.image), has_mask=is_useful(mask_of_inversion(state.model)), notices=tuple(self._notices), problem=problem,
+                image=ImageData.from_array(search_end.image), has_mask=is_worth_offering(mask_of_inversion(state.model)), notices=tuple(self._notices), problem=problem,
             )
         )  # fmt: skip
 

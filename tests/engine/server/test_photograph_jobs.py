@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from draggan_engine.checkpoints.loader import Model, load_model
-from draggan_engine.core.edit import Edit, PointPair
+from draggan_engine.core.edit import Edit, Mask, PointPair
 from draggan_engine.core.errors import EditError, StorageError
 from draggan_engine.core.history import History, Revision
 from draggan_engine.core.inversion_choices import AlignmentChoice, InversionMethod
@@ -29,7 +29,7 @@ from draggan_engine.inversion.state_file import write_state
 from draggan_engine.networks.generate import generate_image, latent_of_seed
 from draggan_engine.server.engine_state import EngineState
 from draggan_engine.server.image_data import ImageData
-from draggan_engine.server.inversion_mask import is_useful, mask_of_inversion, useful_mask_of_inversion
+from draggan_engine.server.inversion_mask import is_worth_offering, mask_of_inversion, useful_mask_of_inversion
 from draggan_engine.server.inversion_reporter import InversionReporter
 from draggan_engine.server.job_queue import InversionJob
 from draggan_engine.server.messages import (
@@ -456,9 +456,16 @@ def test_an_area_that_is_nothing_or_everything_is_no_mask(
     for name, buffer in place.state.model.photograph_generator.synthesis.named_buffers():
         if name.endswith("blend.mask"):
             buffer.fill_(share)
-    assert not is_useful(mask_of_inversion(place.state.model))
+    assert not is_worth_offering(mask_of_inversion(place.state.model))
     with pytest.raises(EditError, match=message):
         useful_mask_of_inversion(place.state.model, place.state.store)
+
+
+@pytest.mark.parametrize(("rows", "is_offered"), [(1, True), (19, True), (20, False), (0, False)])
+def test_a_mask_is_offered_if_it_holds_a_part_that_matters(rows: int, is_offered: bool) -> None:
+    may_move = np.zeros((20, 20), np.uint8)
+    may_move[:rows] = 1
+    assert is_worth_offering(Mask.from_array(may_move)) == is_offered
 
 
 def test_a_session_without_a_photograph_has_no_area(tmp_path: Path, tiny: Model, render: Path) -> None:

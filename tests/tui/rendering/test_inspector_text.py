@@ -16,6 +16,7 @@ from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.core.mask_regions import percent
 from draggan_engine.core.model_info import ModelEntry
 from draggan_engine.server.messages import LoadProgress
+from draggan_tui.editor.file_latent import FileLatent
 from draggan_tui.rendering.drag_outcome import outcome_text, reason_text
 from draggan_tui.rendering.inspector_state import InspectorState
 from draggan_tui.rendering.inspector_text import cursor_facts, seconds_text, session_facts
@@ -99,12 +100,19 @@ def test_the_swatch_has_the_colour_under_the_cursor() -> None:
     assert [line.plain[span.start : span.end] for span in line.spans if span.style == "on #0aa0ff"] == ["  "]
 
 
-@pytest.mark.parametrize(("latent", "text"), [(0, "from pivot.pt"), (2, "drag 2, from pivot.pt")])
-def test_a_session_that_starts_from_a_latent(latent: int, text: str) -> None:
-    edit = Edit(model="toy", source=LatentRef(from_file=True, drag=latent))
-    assert text_lines(session_facts(InspectorState(edit, latent_name="pivot.pt")))[2] == f"  seed  {text}"
-    unnamed_text = text.replace("pivot.pt", "a file")
-    assert text_lines(session_facts(InspectorState(edit)))[2] == f"  seed  {unnamed_text}"
+@pytest.mark.parametrize(
+    ("file_latent", "drag", "line"),
+    [
+        (FileLatent("pivot.pt"), 0, "latent  pivot.pt"),
+        (FileLatent("pivot.pt"), 2, "latent  pivot.pt · after drag 2"),
+        (FileLatent(), 2, "latent  a file · after drag 2"),
+        (FileLatent("me.jpg", is_inversion=True), 0, " photo  me.jpg"),
+        (FileLatent("me.jpg", is_inversion=True), 1, " photo  me.jpg · after drag 1"),
+    ],
+)
+def test_a_session_that_starts_from_a_latent_or_a_photograph(file_latent: FileLatent, drag: int, line: str) -> None:
+    edit = Edit(model="toy", source=LatentRef(from_file=True, drag=drag))
+    assert text_lines(session_facts(InspectorState(edit, file_latent=file_latent)))[2] == line
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from draggan_engine.core.edit import Edit
 from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.server.messages import Exported, ExportFile, ExportProgress, Failed
 from draggan_tui.app import DragganApp
+from draggan_tui.editor.file_latent import FileLatent
 from draggan_tui.screens.export_prompt import ExportPrompt, suggested_path
 from draggan_tui.screens.question import Question
 from tests.support.editing import FakeEngine, ended, place_pair, ready, status, until
@@ -192,12 +193,17 @@ async def test_a_failed_export_is_reported(app: DragganApp) -> None:
         assert status(app) == "no engine: R restarts it"
 
 
-def test_the_suggested_name_has_a_seed_only_if_the_image_comes_from_one(tmp_path: Path) -> None:
-    sources = (
-        LatentRef(seed=7),
-        LatentRef(seed=7, drag=2),
-        LatentRef(from_file=True),
-        LatentRef(from_file=True, drag=2),
-    )
-    suggested_names = [suggested_path(Edit(model="toy", source=source), tmp_path).name for source in sources]
-    assert suggested_names == ["toy-seed7.png", "toy-seed7-drag2.png", "toy-latent.png", "toy-latent-drag2.png"]
+@pytest.mark.parametrize(
+    ("source", "file_latent", "suggested_name"),
+    [
+        (LatentRef(seed=7), FileLatent(), "toy-seed7.png"),
+        (LatentRef(seed=7, drag=2), FileLatent("me.jpg", is_inversion=True), "toy-seed7-drag2.png"),
+        (LatentRef(from_file=True), FileLatent("pivot.pt"), "toy-latent.png"),
+        (LatentRef(from_file=True, drag=2), FileLatent(), "toy-latent-drag2.png"),
+        (LatentRef(from_file=True, drag=2), FileLatent("me.jpg", is_inversion=True), "toy-me-drag2.png"),
+    ],
+)
+def test_the_suggested_name_says_what_the_image_comes_from(
+    tmp_path: Path, source: LatentRef, file_latent: FileLatent, suggested_name: str
+) -> None:
+    assert suggested_path(Edit(model="toy", source=source), file_latent, tmp_path).name == suggested_name

@@ -421,7 +421,7 @@ async def test_another_seed_replaces_the_latent_file_and_undo_returns_to_it(
         engine = await ready(app, pilot, CLASSES)
         facts = app.screen.query_one("#session-facts", Static)
         assert engine.last(Render).edit.source.from_file
-        assert "  seed  from pivot.pt" in str(facts.render())
+        assert "latent  pivot.pt" in str(facts.render())
         await pilot.press(*keys)
         await until(lambda: not engine.last(Render).edit.source.from_file)
         assert "pivot" not in str(facts.render())

@@ -86,7 +86,7 @@ async def test_the_inversion_of_a_photograph_is_called_after_it(resumed_app: Dra
         engine.say(ModelLoaded(spec="toy", info=INFO, device="cpu"))
         await until(lambda: resumed_app.editor.state.model_info is not None)
         await pilot.pause()
-        assert "from me.jpg" in str(resumed_app.screen.query_one("#session-facts", Static).render())
+        assert " photo  me.jpg" in str(resumed_app.screen.query_one("#session-facts", Static).render())
         await pilot.press("u")
         assert status(resumed_app) == "undone: me.jpg inverted"
         await pilot.press("ctrl+r", "B")
