@@ -16,8 +16,10 @@ from draggan_engine.core.edit import Edit, check_label
 from draggan_engine.core.history import Revision
 from draggan_engine.core.inversion_choices import AlignmentChoice, InversionMethod
 from draggan_engine.core.latent_ref import LatentRef
+from draggan_engine.evaluation.metrics import lpips
 from draggan_engine.inversion.aligned_photograph import AlignedPhotograph, PhotographAligner
 from draggan_engine.inversion.inversion import InversionEnd
+from draggan_engine.inversion.losses import image_tensor
 from draggan_engine.inversion.photograph_inversion import PhotographInversion
 from draggan_engine.inversion.refined_alignment import refine_alignment
 from draggan_engine.inversion.registration import REGISTRATION_STEPS, RegistrationStep
@@ -143,8 +145,17 @@ def make_inversion(
     record = inversion.record(inversion_end, copy_name)
     files = _write_session(request, model, aligned, record, inversion_end)
     inversion.remove_state()
-    report = InversionReport(record, inversion.features, directory, aligned.image, inversion_end.image, files)
+    perceptual_distance = _perceptual_distance(aligned.image, inversion_end.image)
+    report = InversionReport(
+        record, inversion.features, directory, aligned.image, inversion_end.image, perceptual_distance, files
+    )
     return report, received_signals
+
+
+def _perceptual_distance(photograph: NDArray[np.uint8], image: NDArray[np.uint8]) -> float | None:
+    """Return the LPIPS of two images `uint8 [H, W, 3]`; None if it is not on this machine."""
+    distance = lpips()
+    return None if distance is None else float(distance(image_tensor(photograph), image_tensor(image))[0])
 
 
 def _drain(inversion: PhotographInversion, *, show_progress: bool) -> InversionEnd:

@@ -24,6 +24,7 @@ class InversionReport:
     Attributes:
         features: what the loss compared beside pixels: `discriminator` or `random filters`.
         photograph, inverted_image: `uint8 [H, W, 3]`.
+        lpips: the perceptual distance of these two; None: LPIPS is not on this machine.
     """
 
     record: InversionRecord
@@ -31,6 +32,7 @@ class InversionReport:
     session_directory: Path
     photograph: NDArray[np.uint8]
     inverted_image: NDArray[np.uint8]
+    lpips: float | None
     written_files: Sequence[Path]
 
 
@@ -41,6 +43,7 @@ def print_inversion_report(report: InversionReport, *, as_json: bool) -> None:
         json_fields = {
             **record.model_dump(mode="json", include={"reason", "steps", "loss", "psnr", "method"}),
             "seconds": round(record.seconds, 3),
+            "lpips": report.lpips,
             "features": report.features,
             "files": [str(path) for path in report.written_files],
         }
@@ -50,7 +53,10 @@ def print_inversion_report(report: InversionReport, *, as_json: bool) -> None:
     if console.is_terminal:
         print_images(console, report.photograph, report.inverted_image)
     step_text = "1 step" if record.steps == 1 else f"{record.steps} steps"
-    console.print(f"{record.reason}: {step_text}, {record.seconds:.1f} s, PSNR {record.psnr:.1f} dB", highlight=False)
+    lpips_text = "" if report.lpips is None else f", LPIPS {report.lpips:.3f}"
+    console.print(
+        f"{record.reason}: {step_text}, {record.seconds:.1f} s, PSNR {record.psnr:.1f} dB{lpips_text}", highlight=False
+    )
     if record.psnr < LOW_PSNR:
         console.print(
             "the image is not much like the photograph: align the photograph by two points, make more steps, "

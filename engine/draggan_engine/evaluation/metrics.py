@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,9 @@ from .cases import has_known_landmarks
 from .landmark_detector import detect_landmarks
 
 log = logging.getLogger("draggan_engine")
+
+ALEXNET_WEIGHTS_NAME = "alexnet-owt-7be5be79.pth"
+"""The weights that LPIPS reads, in torch's cache. If they are not there, the package `lpips` downloads them."""
 
 
 def mse(a: Tensor, b: Tensor) -> NDArray[np.float64]:
@@ -137,7 +141,8 @@ def feature_distance(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[
 @cache
 def lpips() -> Callable[[Tensor, Tensor], NDArray[np.float64]] | None:
     """Return LPIPS (Zhang et al. 2018) with AlexNet; None: the package `lpips` or its weights are not on this machine."""
-    if importlib.util.find_spec("lpips") is None:
+    weights_path = Path(torch.hub.get_dir()) / "checkpoints" / ALEXNET_WEIGHTS_NAME
+    if importlib.util.find_spec("lpips") is None or not weights_path.is_file():
         return None
     try:
         lpips_network: Any = importlib.import_module("lpips").LPIPS(net="alex", verbose=False)

@@ -7,10 +7,7 @@ import json
 import multiprocessing
 import os
 import signal
-import sys
-import types
 from collections.abc import Sequence
-from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import cast, get_args
 
@@ -38,6 +35,7 @@ from draggan_engine.evaluation.runner import hold_signals, run_evaluation
 from draggan_engine.evaluation.variants import BFLOAT16, Experiment, MaskUse, Method, SettingChange, Variant
 from draggan_engine.networks.generate import generate_image
 from draggan_engine.networks.generator import Generator
+from tests.support.fake_lpips import installed_lpips
 from tests.support.paths import FIXTURES
 
 CHECKPOINTS = FIXTURES / "checkpoints"
@@ -168,27 +166,17 @@ def test_images_of_a_foreign_model_are_compared_by_discriminator_features(foreig
     assert feature_distance(vectors[:1], vectors[1:2])[0] > 1e-3
 
 
-def test_lpips_is_measured_if_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Fake(torch.nn.Module):
-        def __init__(self, net: str, verbose: bool) -> None:
-            super().__init__()
-            assert (net, verbose) == ("alex", False)
-
-        def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-            assert a.shape == b.shape == (2, 3, 64, 64)
-            return (a - b).abs().mean(dim=(1, 2, 3), keepdim=True)
-
-    module = types.ModuleType("lpips")
-    module.LPIPS = Fake  # type: ignore[attr-defined]
-    module.__spec__ = ModuleSpec("lpips", None)
-    monkeypatch.setitem(sys.modules, "lpips", module)
-    metrics.lpips.cache_clear()
-    try:
+def test_lpips_is_measured_if_it_is_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with installed_lpips(monkeypatch, tmp_path):
         distance = metrics.lpips()
         assert distance is not None
         assert distance(torch.zeros(2, 3, 32, 32), torch.ones(2, 3, 32, 32)).tolist() == [1, 1]
-    finally:
-        metrics.lpips.cache_clear()
+
+
+def test_the_weights_of_lpips_are_not_downloaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with installed_lpips(monkeypatch, tmp_path) as weights_path:
+        weights_path.unlink()
+        assert metrics.lpips() is None  # the package would download them when its network is made
 
 
 # Experiments --------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,7 @@ from draggan_engine.storage.session_store import SessionStore
 from draggan_engine.storage.session_tuning import TUNING_FILE
 from tests.support.commands import files_under, run_here
 from tests.support.dlib_packages import needs_dlib
+from tests.support.fake_lpips import installed_lpips
 from tests.support.photograph_model import PHOTOGRAPH
 from tests.support.png_header import png_header
 from tests.support.tiny_models import random_generator, save_generator
@@ -113,6 +115,19 @@ def test_the_record_and_the_images_beside_the_session(
         assert compared.size == (64, 32)
         assert np.array_equal(np.asarray(compared)[:, :32], aligned)
         assert COMPOSITE_SOURCE_TYPE in compared.info["XML:com.adobe.xmp"]
+
+
+def test_lpips_is_reported_where_it_is_installed(monkeypatch: pytest.MonkeyPatch, models: Path, tmp_path: Path) -> None:
+    def stdout_of(*options: str) -> str:
+        shutil.rmtree(tmp_path / "session", ignore_errors=True)
+        return invert(monkeypatch, models, tmp_path, models / "render.png", *SEARCH, "--steps", "2", *options)[1]
+
+    assert "LPIPS" not in stdout_of()
+    assert json.loads(stdout_of("--json"))["lpips"] is None
+    with installed_lpips(monkeypatch, tmp_path / "torch"):
+        lpips = json.loads(stdout_of("--json"))["lpips"]
+        assert 0 < lpips < 1
+        assert f" dB, LPIPS {lpips:.3f}\n" in stdout_of()
 
 
 def test_the_list_of_sessions_names_the_photograph(
