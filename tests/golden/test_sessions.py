@@ -153,6 +153,7 @@ def test_sessions_are_listed_from_the_list_of_recent_ones(user: User) -> None:
     listed = json.loads(user.run("sessions", "--json"))
     for session in listed:
         del session["changed"]
+        assert session.pop("photograph") is None
     assert listed == [
         {"folder": str(user.directory / "latent"), "model": "golden-stylegan2", "seed": 42, "drags": 3},
         {"folder": str(user.directory / "seed"), "model": "golden-conditional", "seed": 3, "drags": 3},

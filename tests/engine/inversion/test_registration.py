@@ -15,8 +15,10 @@ from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.core.geometry import Size
 from draggan_engine.inversion import registration, starts
 from draggan_engine.inversion.alignment import Similarity
+from draggan_engine.inversion.refined_alignment import MAX_LOSS
 from draggan_engine.inversion.registration import register
 from draggan_engine.networks.generate import generate_image, latent_of_seed
+from scripts.held_out_renders import draw_render
 from tests.support.tiny_models import random_generator, random_stylegan3
 
 SIZE = Size(128, 128)
@@ -64,6 +66,16 @@ def test_an_alignment_that_is_off_is_put_right(
     assert not last_step.change.is_at_limit
     assert error(alignment, true_alignment) > 0.045
     assert error(last_step.similarity, true_alignment) < 0.015
+    assert last_step.loss < 0.5 * MAX_LOSS
+
+
+def test_no_image_matches_before_a_background_that_the_model_does_not_know(
+    critters: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registration, "REGISTRATION_STEPS", 40)
+    drawing = draw_render(16, 256).image
+    *_, last_step = register(critters.generator, drawing, displaced(Similarity.of_scale(0.5), 0.03, 4), SIZE)
+    assert last_step.loss > MAX_LOSS
 
 
 @pytest.mark.parametrize("is_stylegan3", [False, True])
