@@ -38,5 +38,7 @@ def installed_lpips(monkeypatch: pytest.MonkeyPatch, torch_home: Path) -> Iterat
     weights_path.parent.mkdir(parents=True)
     weights_path.touch()
     metrics.lpips.cache_clear()
-    yield weights_path
-    metrics.lpips.cache_clear()
+    try:
+        yield weights_path
+    finally:
+        metrics.lpips.cache_clear()
