@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from draggan_tui.editor.state import ResumedSession
     from draggan_tui.screens.editor import EditorScreen
     from draggan_tui.screens.editor_messages import LeaveEditor, ThemeChosen
+    from draggan_tui.terminal.cell_shape import CellShape
 
 FEW_COLORS = "16 colours, as far as the terminal says; --color 256 or truecolor for more"
 
@@ -56,6 +57,7 @@ class Options:
         photograph: a photograph to open in a new session.
         keymap: the bindings that the user has changed: their ids and the keys, separated by commas.
         color_guess: how many colours the terminal seems to have. None: the user chose their number.
+        cell_shape: how the cells of images are divided.
         engine: an engine that already runs for the session that is opened.
     """
 
@@ -73,6 +75,7 @@ class Options:
     photograph: PhotographToOpen | None = None
     keymap: Mapping[str, str] = field(default_factory=dict)
     color_guess: ColorGuess | None = None
+    cell_shape: CellShape = "half"
     engine: EngineProcess | None = None
 
 
@@ -137,7 +140,7 @@ class DragganApp(AppBase):
             editor_state = EditorState.new(first_edit, options.psi)
         else:
             editor_state = EditorState.resuming(resumed_session.edit)
-        self.editor = EditorScreen(editor_state, self.engine, self.color_depth)
+        self.editor = EditorScreen(editor_state, self.engine, self.color_depth, options.cell_shape)
         if resumed_session is not None:
             self.editor.context.sync.directory = resumed_session.directory
         elif options.photograph is not None:

@@ -47,6 +47,7 @@ KEY_GROUPS: dict[str, tuple[KeyBinding, ...]] = {
         KeyBinding("zoom-in", "plus,equals_sign", "zoom in; 3+ by three steps", "view.zoom", (1,), shown_keys="+ ="),
         KeyBinding("zoom-out", "minus", "zoom out", "view.zoom", (-1,), shown_keys="-"),
         KeyBinding("zoom-fit", "z", "zoom to the whole image", "view.zoom_to_fit"),
+        KeyBinding("cells", "Z", "finer parts of cells, for a sharper image", "screen.use_next_cell_shape"),
         KeyBinding("side-panel", "p", "hide or show the panels beside the image", "screen.toggle_side_panel"),
         KeyBinding("image-only", "P", "hide or show all but the image", "screen.toggle_image_only"),
         KeyBinding("goto", "colon", "to typed coordinates: 64,70 or +3,-2", "screen.open_goto", shown_keys=":"),

@@ -8,6 +8,8 @@ from functools import lru_cache
 import pyte
 from PIL import Image, ImageDraw, ImageFont
 
+from draggan_tui.rendering.cell_parts import PARTS, characters
+
 CELL = (8, 16)  # width and height in pixels; both even, for the half blocks
 BACKGROUND, FOREGROUND = "101014", "e0e0e0"  # the terminal's default colours
 
@@ -19,14 +21,20 @@ _BLOCKS: dict[str, tuple[Rectangle, ...]] = {
     **{character: ((0, 1 - n / 8, 1, 1),) for n, character in enumerate("▁▂▃▄▅▆▇█", 1)},
     **{character: ((0, 0, n / 8, 1),) for n, character in enumerate("▏▎▍▌▋▊▉", 1)},
 }  # fmt: skip
-_QUARTERS = ((0, 0, 0.5, 0.5), (0.5, 0, 1, 0.5), (0, 0.5, 0.5, 1), (0.5, 0.5, 1, 1))
-_BLOCKS |= {
-    character: tuple(_QUARTERS[i] for i in quarters)
-    for character, quarters in {
-        "▘": (0,), "▝": (1,), "▖": (2,), "▗": (3,), "▚": (0, 3), "▞": (1, 2),
-        "▛": (0, 1, 2), "▜": (0, 1, 3), "▙": (0, 2, 3), "▟": (1, 2, 3),
-    }.items()
-}  # fmt: skip
+for _shape, _parts in PARTS.items():
+    _BLOCKS |= {
+        chr(code_point): tuple(
+            (
+                (part % _parts.width) / _parts.width,
+                (part // _parts.width) / _parts.height,
+                (part % _parts.width + 1) / _parts.width,
+                (part // _parts.width + 1) / _parts.height,
+            )
+            for part in range(_parts.width * _parts.height)
+            if pattern >> part & 1
+        )
+        for pattern, code_point in enumerate(characters(_shape).tolist())
+    }
 _SHADES = {"░": 1, "▒": 2, "▓": 3}  # how many quarters of the cell's pixels have the foreground colour
 # The arms of a line character from the middle of its cell: left, right, up, down. Capitals are heavy.
 _LINES = {

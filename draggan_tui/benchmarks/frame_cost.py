@@ -26,6 +26,7 @@ from textual.widgets import Static
 from draggan_tui.editor.preview_cache import RgbArray
 from draggan_tui.rendering.dithering import ColorDepth
 from draggan_tui.rendering.overlay import Overlay, PairMark
+from draggan_tui.terminal.cell_shape import CellShape
 from draggan_tui.terminal.textual_internals import repaint_text, set_color_depth
 from draggan_tui.widgets.canvas import Canvas
 
@@ -140,12 +141,15 @@ def _gradients(image_size: tuple[int, int]) -> Iterator[RgbArray]:
         yield np.roll(first_image, 3 * image_index, axis=1)
 
 
-def _canvas_method(color_depth: ColorDepth, moves_cursor: bool) -> Callable[[list[RgbArray]], tuple[Widget, ShowImage]]:
+def _canvas_method(
+    color_depth: ColorDepth, moves_cursor: bool, shape: CellShape = "half"
+) -> Callable[[list[RgbArray]], tuple[Widget, ShowImage]]:
     """Return a maker of the editor's canvas. In each frame either the image changes or the cursor moves down."""
 
     def make(test_images: list[RgbArray]) -> tuple[Widget, ShowImage]:
         canvas = Canvas()
         canvas.set_reactive(Canvas.depth, color_depth)
+        canvas.set_reactive(Canvas.shape, shape)
         pairs = tuple(PairMark(n, (10 * n, 5 * n), (12 * n + 5, 5 * n), n == 1) for n in range(1, 6))
         pen_mask = np.zeros(test_images[0].shape[:2], dtype=np.uint8)
         pen_mask[10:40, 10:60] = 1
@@ -178,6 +182,9 @@ def _make_rich_pixels(test_images: list[RgbArray]) -> tuple[Widget, ShowImage]:
 
 DISPLAY_METHODS = (
     DisplayMethod("canvas, truecolor", _canvas_method("truecolor", moves_cursor=False)),
+    DisplayMethod("canvas, quadrants", _canvas_method("truecolor", moves_cursor=False, shape="quadrant")),
+    DisplayMethod("canvas, sextants", _canvas_method("truecolor", moves_cursor=False, shape="sextant")),
+    DisplayMethod("canvas, octants", _canvas_method("truecolor", moves_cursor=False, shape="octant")),
     DisplayMethod("canvas, 256", _canvas_method("256", moves_cursor=False)),
     DisplayMethod("canvas, 16", _canvas_method("16", moves_cursor=False)),
     DisplayMethod("canvas, none", _canvas_method("none", moves_cursor=False), colors="none"),

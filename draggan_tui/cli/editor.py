@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -18,6 +18,8 @@ from draggan_tui.cli.options import (
     DEFAULT_METHOD,
     AcceptLicenceOption,
     AlignOption,
+    CellShapeOption,
+    CellsOption,
     ClassOption,
     ColorOption,
     ColorsOption,
@@ -39,6 +41,7 @@ from draggan_tui.cli.options import (
 if TYPE_CHECKING:
     from draggan_tui.app import Options
     from draggan_tui.config.themes import EditorTheme
+    from draggan_tui.terminal.cell_shape import CellShape
     from draggan_tui.terminal.color_depth import ColorGuess
 
 
@@ -78,6 +81,7 @@ def editor(
     out: SessionDirectoryOption = None,
     theme: ThemeOption = None,
     color: ColorsOption = None,
+    cells: CellShapeOption = None,
     _version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
     ] = False,
@@ -99,7 +103,7 @@ def editor(
         from draggan_tui.cli.photograph_alignment import read_alignment
 
         alignment = read_alignment(align, onto, landmarks, accepts_licence=accept_licence, refine=refine)
-    editor_options = configured_options(model, device, theme, color)
+    editor_options = configured_options(model, device, theme, color, cells)
     from draggan_tui.cli.resume import interrupted_session
     from draggan_tui.client.engine_process import EngineOptions, start_engine
 
@@ -192,10 +196,11 @@ class ConfiguredOptions:
     theme: EditorTheme
     keymap: Mapping[str, str]
     color_guess: ColorGuess | None
+    cell_shape: CellShape
 
 
 def configured_options(
-    model: str | None, device: str | None, theme: str | None, color: ColorOption | None
+    model: str | None, device: str | None, theme: str | None, color: ColorOption | None, cells: CellsOption | None
 ) -> ConfiguredOptions:
     """Read the configuration for what the command line leaves out.
 
@@ -218,7 +223,14 @@ def configured_options(
         theme=settings_file.configured_theme(config_file) if theme is None else themes.load_theme(theme),
         keymap=key_settings.configured_keys(config_file),
         color_guess=color_guess,
+        cell_shape=_cell_shape(editor_defaults.cells if cells is None else cells.value),
     )
+
+
+def _cell_shape(cells: Literal["auto"] | CellShape) -> CellShape:
+    from draggan_tui.terminal.cell_shape import guess_cell_shape
+
+    return guess_cell_shape(os.environ) if cells == "auto" else cells
 
 
 def write_problem(output_directory: Path) -> str:

@@ -9,7 +9,7 @@ import typer
 
 from draggan_tui.cli import completion
 from draggan_tui.cli.editor import configured_options, require_terminal, run_editor, write_problem
-from draggan_tui.cli.options import ColorsOption, EditorDeviceOption, ThemeOption, path_parser
+from draggan_tui.cli.options import CellShapeOption, ColorsOption, EditorDeviceOption, ThemeOption, path_parser
 
 
 def open_session(
@@ -32,6 +32,7 @@ def open_session(
     device: EditorDeviceOption = None,
     theme: ThemeOption = None,
     color: ColorsOption = None,
+    cells: CellShapeOption = None,
 ) -> None:
     """Continue an earlier session."""
     require_terminal()
@@ -41,7 +42,7 @@ def open_session(
     if directory is None:
         directory = last_session()
     resumed_session = resume_session(directory, model)
-    editor_options = configured_options(resumed_session.model, device, theme, color)
+    editor_options = configured_options(resumed_session.model, device, theme, color, cells)
     engine_process = start_engine(EngineOptions(editor_options.model, editor_options.device), resume=str(directory))
     from draggan_tui.app import Options
 

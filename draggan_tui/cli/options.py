@@ -55,6 +55,16 @@ class ColorOption(StrEnum):
     none = "none"
 
 
+class CellsOption(StrEnum):
+    """Into how many parts the cells of images are divided."""
+
+    auto = "auto"
+    half = "half"
+    quadrant = "quadrant"
+    sextant = "sextant"
+    octant = "octant"
+
+
 SeedOption = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="The seed of the image to start from.")]
 PsiOption = Annotated[
     float | None,
@@ -137,6 +147,15 @@ ColorsOption = Annotated[
         "--color",
         metavar="COLOURS",
         help="auto, truecolor, 256, 16 or none; auto asks the terminal. Default: as configured, else auto.",
+    ),
+]
+CellShapeOption = Annotated[
+    CellsOption | None,
+    typer.Option(
+        "--cells",
+        metavar="SHAPE",
+        help="How sharp images are in truecolor: half (two parts a cell), quadrant (4), sextant (6), octant (8, in the newest "
+        "terminals), or auto: sextant in terminals that are known to draw it, else half. Default: as configured, else auto.",
     ),
 ]
 

@@ -12,7 +12,9 @@ _EXAMPLES = "write it as z, Z, ctrl+r, f5, left, space, escape, comma, question_
 # Textual ends the application with it from every screen, before the editor's own keys are looked up.
 _ALWAYS_QUITS = "ctrl+q"
 # Later bindings: a configuration that uses their keys for something else stays valid.
-_YIELDING_IDS = {"image-only", "interrupt", "redraw", "side-panel", "suspend"}
+_YIELDING_IDS = {
+    "cells", "image-only", "interrupt", "inversion-mask", "photograph", "photograph-view", "redraw", "side-panel", "suspend",
+}  # fmt: skip
 
 
 def default_keys() -> dict[str, str]:

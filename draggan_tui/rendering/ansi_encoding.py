@@ -128,10 +128,17 @@ def _color_tables(depth: ColorDepth, background: bool) -> tuple[NDArray[np.uint8
 
 
 def _utf8(code_points: NDArray[np.uint32]) -> NDArray[np.uint8]:
-    """Return `uint8 [rows, columns, 3]`: the UTF-8 of characters of the basic plane, zeros before the shorter ones."""
+    """Return `uint8 [rows, columns, 3 or 4]`: the UTF-8 of characters, zeros before the shorter ones."""
     last_byte = np.where(code_points < 0x80, code_points, 0x80 | code_points & 0x3F)
-    middle_byte = np.where(
+    third_byte = np.where(
         code_points < 0x80, 0, np.where(code_points < 0x800, 0xC0 | code_points >> 6, 0x80 | code_points >> 6 & 0x3F)
     )
-    first_byte = np.where(code_points < 0x800, 0, 0xE0 | code_points >> 12)
-    return np.stack([first_byte, middle_byte, last_byte], axis=2).astype(np.uint8)
+    second_byte = np.where(
+        code_points < 0x800,
+        0,
+        np.where(code_points < 0x10000, 0xE0 | code_points >> 12, 0x80 | code_points >> 12 & 0x3F),
+    )
+    utf8_bytes = [second_byte, third_byte, last_byte]
+    if code_points.max(initial=0) >= 0x10000:
+        utf8_bytes.insert(0, np.where(code_points < 0x10000, 0, 0xF0 | code_points >> 18))
+    return np.stack(utf8_bytes, axis=2).astype(np.uint8)

@@ -31,7 +31,7 @@ def thumbnail(image: NDArray[np.uint8], rows: int, style: CanvasStyle) -> Cells:
         image: `uint8 [H, W, 3]`.
     """
     thumbnail_view = Viewport(Size(image.shape[1], image.shape[0]), Size(2 * rows, 2 * rows))
-    return compose_view(sample_view(image, thumbnail_view), thumbnail_view, Overlay(), style)
+    return compose_view(sample_view(image, thumbnail_view, style.parts), thumbnail_view, Overlay(), style)
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,7 @@ UPPER_HALF = ord("▀")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cells:
-    """A grid of terminal cells. Every character is one cell wide and in Unicode's basic plane.
+    """A grid of terminal cells. Every character is one cell wide.
 
     Attributes:
         char: `uint32 [rows, columns]`, code points.

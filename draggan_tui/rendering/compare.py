@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from draggan_engine.core.geometry import Size
 from draggan_tui.editor.state import Comparison
 from draggan_tui.editor.viewport import Viewport
 
-from .view_sampling import sample_view
+from .view_sampling import HALF_CELLS, sample_view
 
 DIFFERENCE_GAIN = 3
 """How much a difference is amplified, so that a change of a few levels is visible."""
@@ -31,10 +32,11 @@ class ComparedImages:
     comparison: Comparison
     split: float
 
-    def sampled(self, view: Viewport) -> NDArray[np.uint8]:
-        """Return what a viewport shows: `uint8 [H, W, 3]` of the window's size."""
-        split_column = round(self.split * view.grid.width) - view.window.left
-        return join_images(sample_view(self.before, view), sample_view(self.after, view), self.comparison, split_column)
+    def sampled(self, view: Viewport, parts: Size = HALF_CELLS) -> NDArray[np.uint8]:
+        """Return what a viewport shows: `uint8 [H, W, 3]`, see `sample_view`."""
+        split_column = (round(self.split * view.grid.width) - view.window.left) * parts.width
+        before, after = (sample_view(image, view, parts) for image in (self.before, self.after))
+        return join_images(before, after, self.comparison, split_column)
 
 
 def join_images(

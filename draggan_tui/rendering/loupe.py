@@ -61,4 +61,4 @@ def loupe(close_up: CloseUp, columns: int, rows: int, style: CanvasStyle) -> Cel
     )
     (column, row), window = view.pixel(close_up.handle), view.window
     overlay = Overlay(cursor=(column - window.left, row - window.top))
-    return compose_view(sample_view(image, view), view, overlay, style)
+    return compose_view(sample_view(image, view, style.parts), view, overlay, style)

@@ -2,7 +2,8 @@
 
 From bottom to top: the image, the tint of the mask, the outline of a shape, dotted lines from handles to targets, the
 cursor, and the glyphs ● (handle) and ◎ (target) with the pair's number. A disabled pair has paler glyphs (o, x) and no
-line. Where the terminal has colours, tint, lines and cursor are drawn in half-cells, so they are exact and hide little.
+line. Where the terminal has colours, lines and cursor are drawn in half-cells, so they are exact and hide little; the tint
+is as fine as the image.
 Glyphs take whole cells and cover everything else, so that a handle under the cursor can still be read.
 """
 
@@ -13,8 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from draggan_engine.core.geometry import Size
 from draggan_tui.config.themes import CanvasColors
 from draggan_tui.editor.viewport import Viewport
+from draggan_tui.rendering.cell_parts import PARTS
 from draggan_tui.rendering.cells import BOLD, REVERSE, Cells
 from draggan_tui.rendering.dithering import ColorDepth, dither
 from draggan_tui.rendering.glyphs import Glyph, PairMark, place_glyphs
@@ -31,6 +34,8 @@ from draggan_tui.rendering.line_drawing import (
     tint,
     visible_color,
 )
+from draggan_tui.rendering.two_color_cells import screen_means, two_color_cells
+from draggan_tui.terminal.cell_shape import CellShape
 from draggan_tui.terminal.xterm_palette import Rgb
 
 __all__ = ["CanvasStyle", "Overlay", "PairMark", "compose", "compose_view"]
@@ -46,12 +51,25 @@ class CanvasStyle:
         depth: how many colours the terminal has.
         colors: of the points, the mask and the cursor.
         ink, paper: of text, and of an image in a terminal without colours.
+        shape: how the cells of an image are divided in truecolor. With fewer colours they are halves, because colours are
+            mixed from neighbouring halves.
     """
 
     depth: ColorDepth
     colors: CanvasColors
     ink: Rgb = WHITE
     paper: Rgb = BLACK
+    shape: CellShape = "half"
+
+    @property
+    def drawn_shape(self) -> CellShape:
+        """How cells are divided in this terminal."""
+        return self.shape if self.depth == "truecolor" else "half"
+
+    @property
+    def parts(self) -> Size:
+        """How many parts a cell has beside and below each other: the pixels of images that are to be drawn."""
+        return PARTS[self.drawn_shape]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,7 +93,7 @@ def compose_view(pixels: NDArray[np.uint8], view: Viewport, overlay: Overlay, st
     """Return the cells of the whole room of a viewport, with the image where the viewport places it.
 
     Args:
-        pixels: `uint8 [H, W, 3]`, what the viewport shows of the image.
+        pixels: `uint8 [H, W, 3]`, what the viewport shows of the image, one pixel for each of the style's parts of cells.
     """
     cells = Cells.blank(view.screen_size.height // 2, view.screen_size.width, style.ink, style.paper)
     left, top = view.corner
@@ -87,42 +105,66 @@ def compose(image: NDArray[np.uint8], overlay: Overlay, style: CanvasStyle) -> C
     """Return the cells of an image and its overlay.
 
     Args:
-        image: `uint8 [H, W, 3]` in screen pixels, H even.
+        image: `uint8 [H, W, 3]`, one pixel for each of the style's parts of whole cells.
 
     Returns:
         Cells in colours of the terminal's palette, except for glyphs, for which `encode_rows` takes the nearest. In a
         terminal without colours every cell is `ink` on `paper`, and only characters differ.
 
     Raises:
-        ValueError: the mask is not of the image's size.
+        ValueError: the mask is not of the image's size in screen pixels.
     """
-    if overlay.mask is not None and overlay.mask.shape != image.shape[:2]:
-        raise ValueError(f"mask {overlay.mask.shape} is not of the image's size {image.shape[:2]}")
-    depth, colors = style.depth, style.colors
-    if depth == "none":
+    parts = style.parts
+    screen_shape = (image.shape[0] // parts.height * 2, image.shape[1] // parts.width)
+    if overlay.mask is not None and overlay.mask.shape != screen_shape:
+        raise ValueError(f"mask {overlay.mask.shape} is not of the image's size {screen_shape}")
+    if style.depth == "none":
         return _compose_characters(image, overlay, style)
 
-    tinted_image = (
-        image if overlay.mask is None else tint(image, overlay.mask != 0, colors.mask, edge_only=overlay.quiet)
-    )
+    colors = style.colors
+    tinted_image = image
+    if overlay.mask is not None:
+        part_mask = _spread(overlay.mask != 0, image.shape[:2])
+        tinted_image = tint(image, part_mask, colors.mask, edge_only=overlay.quiet)
+    screen_pixels = screen_means(tinted_image, parts)
+    if style.drawn_shape == "half":
+        cells = _compose_half_cells(screen_pixels, overlay, style)
+    else:
+        cells = two_color_cells(tinted_image, style.drawn_shape)
+        marked_pixels = screen_pixels.copy()
+        _paint_marks(marked_pixels, overlay, colors)
+        _put_marks(cells, (marked_pixels != screen_pixels).any(axis=2), halfblocks(marked_pixels))
+
+    for glyph in place_glyphs(overlay.pairs, cells.rows, cells.columns):
+        glyph_color = colors.handle if glyph.is_handle else colors.target
+        glyph_color = glyph_color if glyph.enabled else pale(glyph_color)
+        mean_ground = screen_pixels[2 * glyph.row : 2 * glyph.row + 2, glyph.column].mean(axis=0)
+        _draw_glyph(cells, glyph)
+        cells.fg[glyph.row, glyph.column] = glyph_color
+        cells.bg[glyph.row, glyph.column] = legible_ground(mean_ground, glyph_color, flat=style.depth == "16")
+    return cells
+
+
+def _compose_half_cells(tinted_image: NDArray[np.uint8], overlay: Overlay, style: CanvasStyle) -> Cells:
+    """Return the cells of an image of two pixels in each, with the marks that are drawn in half-cells."""
+    depth, colors = style.depth, style.colors
     pixels = np.array(dither(tinted_image) if depth == "256" else tinted_image)
     if depth == "16" and overlay.mask is not None:
         pixels[edge(overlay.mask != 0)] = colors.mask  # a tint would be lost among so few colours
     _paint_marks(pixels, overlay, colors)
     if depth == "16":
-        cells = _shades_with_marks(tinted_image, pixels)
-    else:
-        cells = halfblocks(pixels)
-        cells = Cells(cells.char, cells.fg.copy(), cells.bg.copy(), cells.style)
+        return _shades_with_marks(tinted_image, pixels)
+    cells = halfblocks(pixels)
+    return Cells(cells.char, cells.fg.copy(), cells.bg.copy(), cells.style)
 
-    for glyph in place_glyphs(overlay.pairs, cells.rows, cells.columns):
-        glyph_color = colors.handle if glyph.is_handle else colors.target
-        glyph_color = glyph_color if glyph.enabled else pale(glyph_color)
-        mean_ground = tinted_image[2 * glyph.row : 2 * glyph.row + 2, glyph.column].mean(axis=0)
-        _draw_glyph(cells, glyph)
-        cells.fg[glyph.row, glyph.column] = glyph_color
-        cells.bg[glyph.row, glyph.column] = legible_ground(mean_ground, glyph_color, flat=depth == "16")
-    return cells
+
+def _spread(is_inside: NDArray[np.bool_], image_shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Return an area, `bool [H, W]`, as large as an image of more pixels: each of them takes the nearest value."""
+    rows, columns = (
+        (2 * np.arange(length) + 1) * area_length // (2 * length)
+        for length, area_length in zip(image_shape, is_inside.shape, strict=True)
+    )
+    return np.asarray(is_inside[rows[:, None], columns])
 
 
 def _paint_marks(pixels: NDArray[np.uint8], overlay: Overlay, colors: CanvasColors) -> None:
@@ -143,14 +185,15 @@ def _shades_with_marks(tinted_image: NDArray[np.uint8], pixels: NDArray[np.uint8
     is_painted = (pixels != tinted_image).any(axis=2)
     mostly_light = np.isin(cells.char, SHADES[2:])[..., None]
     plain_pixels = np.where(mostly_light, cells.fg, cells.bg).repeat(2, axis=0)
-    mark_cells = halfblocks(np.where(is_painted[..., None], pixels, plain_pixels))
-    is_marked = is_painted.reshape(cells.rows, 2, cells.columns).any(axis=1)
-    cells.char[is_marked], cells.fg[is_marked], cells.bg[is_marked] = (
-        mark_cells.char[is_marked],
-        mark_cells.fg[is_marked],
-        mark_cells.bg[is_marked],
-    )
+    _put_marks(cells, is_painted, halfblocks(np.where(is_painted[..., None], pixels, plain_pixels)))
     return cells
+
+
+def _put_marks(cells: Cells, is_painted: NDArray[np.bool_], mark_cells: Cells) -> None:
+    """Replace the cells in which a screen pixel, `bool [H, W]`, is painted."""
+    is_marked = is_painted.reshape(cells.rows, 2, cells.columns).any(axis=1)
+    cells.char[is_marked] = mark_cells.char[is_marked]
+    cells.fg[is_marked], cells.bg[is_marked] = mark_cells.fg[is_marked], mark_cells.bg[is_marked]
 
 
 def _compose_characters(image: NDArray[np.uint8], overlay: Overlay, style: CanvasStyle) -> Cells:

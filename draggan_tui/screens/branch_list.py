@@ -22,6 +22,7 @@ from draggan_tui.rendering.branch_option import BranchOption, thumbnail
 from draggan_tui.rendering.cells import Cells
 from draggan_tui.rendering.dithering import ColorDepth
 from draggan_tui.rendering.overlay import CanvasStyle
+from draggan_tui.terminal.cell_shape import CellShape
 from draggan_tui.widgets.dialog_box import DialogBox
 from draggan_tui.widgets.vi_option_list import ViOptionList
 
@@ -53,6 +54,7 @@ class BranchList(Dialog[BranchChoice | None]):
         reference_id: id of the revision that is compared with.
         images: the images that exist already. The others arrive through `show_image`.
         depth: how many colours the terminal has.
+        shape: how the cells of images are divided.
         file_latent: the latent that the session starts from instead of a seed, if there is one.
     """
 
@@ -76,10 +78,12 @@ class BranchList(Dialog[BranchChoice | None]):
         reference_id: RevisionId | None,
         images: PreviewCache,
         depth: ColorDepth,
+        shape: CellShape,
         file_latent: FileLatent,
     ) -> None:
         super().__init__()
-        self.history, self.reference_id, self.depth, self._file_latent = history, reference_id, depth, file_latent
+        self.history, self.reference_id, self._file_latent = history, reference_id, file_latent
+        self.depth, self.shape = depth, shape
         self._leaf_revisions = tuple(reversed(history.leaves))
         image_sources = {leaf.edit.source for leaf in self._leaf_revisions}
         self._images_by_source: dict[Hashable, RgbArray] = {
@@ -147,7 +151,7 @@ class BranchList(Dialog[BranchChoice | None]):
         if image_source in self._images_by_source and image_source not in self._thumbnails:
             paper_color, ink_color = self.query_one(ViOptionList).colors[2:]
             canvas_colors = CanvasColors.from_variables(self.app.theme_variables)
-            canvas_style = CanvasStyle(self.depth, canvas_colors, ink_color.rgb, paper_color.rgb)
+            canvas_style = CanvasStyle(self.depth, canvas_colors, ink_color.rgb, paper_color.rgb, self.shape)
             self._thumbnails[image_source] = thumbnail(
                 self._images_by_source[image_source], self.thumbnail_rows, canvas_style
             )

@@ -23,6 +23,7 @@ from draggan_tui.editor.photograph import PhotographStart
 from draggan_tui.editor.state import EditorState
 from draggan_tui.keymap import KEY_BINDINGS, KeyBinding
 from draggan_tui.rendering.dithering import ColorDepth
+from draggan_tui.terminal.cell_shape import CellShape
 from draggan_tui.widgets.canvas import Canvas
 
 from . import editor_layout, screen_commands
@@ -63,6 +64,7 @@ class EditorScreen(Screen[None]):
         state: what is edited.
         engine: its events come as `EngineEvent` and `EngineLost`.
         depth: how many colours the terminal takes.
+        shape: how the cells of images are divided.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -72,13 +74,13 @@ class EditorScreen(Screen[None]):
     HORIZONTAL_BREAKPOINTS = editor_layout.HORIZONTAL_BREAKPOINTS
     VERTICAL_BREAKPOINTS = editor_layout.VERTICAL_BREAKPOINTS
 
-    def __init__(self, state: EditorState, engine: EngineClient, depth: ColorDepth) -> None:
+    def __init__(self, state: EditorState, engine: EngineClient, depth: ColorDepth, shape: CellShape) -> None:
         super().__init__()
         self.state, self.engine = state, engine
         self.context = CommandContext.create(state, engine, self)
         if engine.options.latent is not None:
             state.file_latent = FileLatent(engine.options.latent.name)
-        self.panels = EditorLayout(self, state, self.context.images, depth)
+        self.panels = EditorLayout(self, state, self.context.images, depth, shape)
         self.session = EditorSession(self)
         self.photographs = Photographs(self)
         self._engine_events = EngineEvents(self)

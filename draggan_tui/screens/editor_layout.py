@@ -31,6 +31,7 @@ from draggan_tui.rendering.next_step import next_step
 from draggan_tui.rendering.overlay import Overlay
 from draggan_tui.rendering.timeline import timeline_sections
 from draggan_tui.rendering.view_sampling import color_at
+from draggan_tui.terminal.cell_shape import CellShape
 from draggan_tui.widgets.canvas import Canvas
 from draggan_tui.widgets.cell_widget import CellWidget
 from draggan_tui.widgets.inspector import Inspector
@@ -80,14 +81,17 @@ class EditorLayout:
 
     Args:
         depth: how many colours the terminal takes.
+        shape: how the cells of images are divided.
 
     Attributes:
         load_progress: how far the model that is being loaded is.
     """
 
-    def __init__(self, screen: Screen[None], state: EditorState, images: DisplayedImages, depth: ColorDepth) -> None:
+    def __init__(
+        self, screen: Screen[None], state: EditorState, images: DisplayedImages, depth: ColorDepth, shape: CellShape
+    ) -> None:
         self._screen, self._state, self._displayed_images = screen, state, images
-        self.depth = depth
+        self.depth, self.shape = depth, shape
         self.load_progress: LoadProgress | None = None
         self.canvas, self.timeline, self.brief = Canvas(), Timeline(), TextLines(id="brief")
         self.inspector, self.wide_panel = Inspector(), WidePanel()
@@ -110,6 +114,7 @@ class EditorLayout:
     def start(self) -> None:
         """Show the state for the first time, and a spinner until there is an image."""
         self.use_depth(self.depth)
+        self.use_shape(self.shape)
         self._spinner_timer = self._screen.set_interval(0.1, self._spin)
         self._spin()
         self.show()
@@ -121,6 +126,12 @@ class EditorLayout:
         self.depth = depth
         for cell_widget in self._screen.query(CellWidget):
             cell_widget.depth = depth
+
+    def use_shape(self, shape: CellShape) -> None:
+        """Divide the cells of images in another way."""
+        self.shape = shape
+        for cell_widget in self._screen.query(CellWidget):
+            cell_widget.shape = shape
 
     def fit_wide_panel(self, screen_columns: int, screen_rows: int) -> None:
         """Give the canvas as many columns as the image needs, and the wide panel what is left."""

@@ -13,8 +13,10 @@ from draggan_engine.core.model_info import ModelEntry
 from draggan_engine.server.messages import ListModels, LoadMask, MaskLoaded, MaskSaved, SaveMask
 from draggan_tui.client.advice import with_advice
 from draggan_tui.editor.commands import drag, history, mask, session, view
+from draggan_tui.rendering.cell_parts import PARTS
 from draggan_tui.rendering.loading_text import model_label
 from draggan_tui.rendering.model_list_text import is_open_model
+from draggan_tui.terminal.cell_shape import CELL_SHAPES
 
 from .branch_list import BranchChoice, BranchList
 from .command_palette import CommandPalette
@@ -58,6 +60,17 @@ def toggle_image_only(screen: EditorScreen) -> None:
     screen.toggle_class("image-only")
     if screen.has_class("image-only"):
         screen.report("only the image is shown: {image-only} shows the rest again")
+
+
+def use_next_cell_shape(screen: EditorScreen) -> None:
+    """Divide the cells of images into more parts, and after the most into two."""
+    panels = screen.panels
+    panels.use_shape(CELL_SHAPES[(CELL_SHAPES.index(panels.shape) + 1) % len(CELL_SHAPES)])
+    parts = PARTS[panels.shape]
+    shape_text = f"cells: {panels.shape}, {parts.width}×{parts.height} parts"
+    screen.report(
+        shape_text if panels.depth == "truecolor" else f"{shape_text}; halves with fewer colours than truecolor"
+    )
 
 
 async def open_goto(screen: EditorScreen) -> None:
@@ -132,8 +145,9 @@ async def open_branches(screen: EditorScreen) -> None:
     state, displayed_images = screen.state, screen.context.images
     state.check_can_edit()
     branch_list = BranchList(
-        state.history, state.reference_id, displayed_images.cache, screen.panels.depth, state.file_latent
-    )
+        state.history, state.reference_id, displayed_images.cache, screen.panels.depth, screen.panels.shape,
+        state.file_latent,
+    )  # fmt: skip
     await screen.app.push_screen(branch_list, use)
 
 

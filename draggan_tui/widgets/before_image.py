@@ -38,4 +38,4 @@ class BeforeImage(StillImage):
             return None
         columns, rows = self.size
         whole_view = Viewport(self._full_size, Size(columns, 2 * rows))
-        return compose_view(sample_view(self._shown_image, whole_view), whole_view, Overlay(), style)
+        return compose_view(sample_view(self._shown_image, whole_view, style.parts), whole_view, Overlay(), style)

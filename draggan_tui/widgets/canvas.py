@@ -105,7 +105,9 @@ class Canvas(CellWidget):
         self._shown_image: NDArray[np.uint8] | ComparedImages | None = None
         self._image_view = Viewport(Size(1, 1), Size(1, 2))
         self._sampled_pixels: NDArray[np.uint8] | None = None  # what the view shows of the image
-        self._sampled_view: Viewport | None = None  # the view that these pixels are of
+        self._sampled_for: tuple[Viewport, Size] | None = (
+            None  # the view, and the parts of cells, that these pixels are of
+        )
         self._shown_overlay = Overlay()
         self._held_point: Point | None = None  # where the mouse was last, while its button is down
         self._canvas_colors = CanvasColors()
@@ -137,7 +139,7 @@ class Canvas(CellWidget):
             ValueError: the overlay's mask is not of the window's size.
         """
         if image is not self._shown_image:
-            self._shown_image, self._sampled_view = image, None
+            self._shown_image, self._sampled_for = image, None
         self._shown_overlay = overlay or Overlay()
         if image is not None:
             image_shape = image.after.shape if isinstance(image, ComparedImages) else image.shape
@@ -188,14 +190,17 @@ class Canvas(CellWidget):
         if image is None or not self.size.area:
             return None
         view = self._image_view.resized(self.room)
-        if self._sampled_pixels is None or self._sampled_view != view:
+        style = self.canvas_style(self._canvas_colors)
+        if self._sampled_pixels is None or self._sampled_for != (view, style.parts):
             self._sampled_pixels = (
-                image.sampled(view) if isinstance(image, ComparedImages) else sample_view(image, view)
+                image.sampled(view, style.parts)
+                if isinstance(image, ComparedImages)
+                else sample_view(image, view, style.parts)
             )
-            self._sampled_view = view
+            self._sampled_for = (view, style.parts)
         # After a resize the overlay is of another window, until `show` is called again.
         overlay = self._shown_overlay if self._image_view == view else Overlay()
-        return compose_view(self._sampled_pixels, view, overlay, self.canvas_style(self._canvas_colors))
+        return compose_view(self._sampled_pixels, view, overlay, style)
 
     # Painting -----------------------------------------------------------------------------------------
 
@@ -219,6 +224,10 @@ class Canvas(CellWidget):
         self._update()
 
     def watch_depth(self) -> None:
+        self._recompose()
+        self.refresh()
+
+    def watch_shape(self) -> None:
         self._recompose()
         self.refresh()
 

@@ -15,6 +15,7 @@ from draggan_tui.rendering.cell_strip import CellStrip
 from draggan_tui.rendering.cells import Cells
 from draggan_tui.rendering.dithering import ColorDepth
 from draggan_tui.rendering.overlay import CanvasStyle
+from draggan_tui.terminal.cell_shape import CellShape
 
 
 class CellWidget(Widget):
@@ -24,6 +25,8 @@ class CellWidget(Widget):
 
     depth: reactive[ColorDepth] = reactive[ColorDepth]("truecolor", repaint=False)
     """How many colours the terminal has."""
+    shape: reactive[CellShape] = reactive[CellShape]("half", repaint=False)
+    """How the cells of images are divided."""
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
@@ -34,9 +37,9 @@ class CellWidget(Widget):
         raise NotImplementedError
 
     def canvas_style(self, colors: CanvasColors) -> CanvasStyle:
-        """Return the terminal's depth, the given colours, and the ink and paper of this widget's CSS."""
+        """Return the terminal's depth and shape of cells, the given colours, and the ink and paper of this widget's CSS."""
         paper, ink = self.colors[2:]
-        return CanvasStyle(self.depth, colors, ink.rgb, paper.rgb)
+        return CanvasStyle(self.depth, colors, ink.rgb, paper.rgb, self.shape)
 
     def render_line(self, y: int) -> Strip:
         row_strips = self._content_strips(range(y, y + 1))

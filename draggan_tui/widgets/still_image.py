@@ -26,6 +26,9 @@ class StillImage(CellWidget):
     def watch_depth(self) -> None:
         self.forget_cells()
 
+    def watch_shape(self) -> None:
+        self.forget_cells()
+
     def on_resize(self) -> None:
         self.forget_cells()
 

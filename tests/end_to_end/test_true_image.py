@@ -13,7 +13,13 @@ from PIL import Image
 
 from draggan_engine.core.geometry import Point, Size, convert, fit_preview
 from draggan_engine.critters import landmarks_of_seed
+from draggan_tui.config.themes import CanvasColors
+from draggan_tui.editor.viewport import Viewport
 from draggan_tui.rendering.compare import DIFFERENCE_GAIN
+from draggan_tui.rendering.overlay import CanvasStyle, Overlay, compose_view
+from draggan_tui.rendering.view_sampling import sample_view
+from draggan_tui.screens.editor_layout import ROWS_BELOW, SIDE_PANEL_COLUMNS
+from draggan_tui.terminal.cell_shape import CellShape
 from tests.support.keys import open_picture, place_pair, read_session, session_directory
 from tests.support.terminal import Terminal
 
@@ -137,5 +143,39 @@ def test_the_screen_shows_the_models_image(tmp_path: Path, model: str, side: int
             unchanged = free & ~change.any(axis=2)
             assert not place.part(half_cells(terminal))[unchanged].any(), "black where nothing has changed"
             terminal.send("%")
+        terminal.send("q")
+        assert terminal.wait() == 0
+
+
+@pytest.mark.parametrize("shape", ["quadrant", "sextant", "octant"])
+def test_finer_cells_show_the_models_image(tmp_path: Path, shape: CellShape) -> None:
+    with Terminal("--cells", shape, directory=tmp_path, size=(80, 24)) as terminal:
+        open_picture(terminal)
+        terminal.send("s")
+        terminal.wait_for(lambda: list(tmp_path.glob("draggan-out/*/final.png")))
+        image = np.asarray(Image.open(session_directory(tmp_path) / "final.png").convert("RGB"))
+        view = Viewport(Size(256, 256), Size(80 - SIDE_PANEL_COLUMNS, 2 * (24 - ROWS_BELOW)))
+        style = CanvasStyle("truecolor", CanvasColors(), shape=shape)
+        expected = compose_view(sample_view(image, view, style.parts), view, Overlay(), style)
+        left, image_columns = view.corner[0], view.window.width
+        cursor_column, cursor_row = (round(x) for x in convert(terminal.cursor(), Size(256, 256), view.grid))
+
+        def shows_image() -> bool:
+            terminal.read(0)
+            buffer = terminal._parse().buffer
+            return all(
+                (buffer[row][column].data, buffer[row][column].fg, buffer[row][column].bg)
+                == (
+                    chr(expected.char[row, column]),
+                    expected.fg[row, column].tobytes().hex(),
+                    expected.bg[row, column].tobytes().hex(),
+                )
+                for row in range(expected.rows)
+                for column in range(left, left + image_columns)
+                if expected.char[row, column] != ord(" ")
+                and max(abs(column - left - cursor_column), abs(2 * row - cursor_row)) > REACH
+            )
+
+        terminal.wait_for(shows_image)
         terminal.send("q")
         assert terminal.wait() == 0

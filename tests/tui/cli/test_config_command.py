@@ -44,7 +44,14 @@ def test_show(config_directory: Path) -> None:
     status, stdout, stderr = run("show")
     shown = tomllib.loads(stdout)
     assert (status, stderr) == (0, "")
-    assert shown["editor"] == {"theme": "light", "color": "auto", "model": "auto", "device": "auto", "escape_delay": 0}
+    assert shown["editor"] == {
+        "theme": "light",
+        "color": "auto",
+        "cells": "auto",
+        "model": "auto",
+        "device": "auto",
+        "escape_delay": 0,
+    }
     assert shown["keys"] == {**default_keys(), "undo": "f9"}
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from draggan_tui.cli.editor import configured_options
-from draggan_tui.cli.options import ColorOption
+from draggan_tui.cli.options import CellsOption, ColorOption
 from tests.support.configuration import write_config
 from tests.support.terminal import Terminal
 
@@ -32,14 +32,14 @@ def restored_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("config_directory")
 def test_without_a_configuration_the_defaults_are_used() -> None:
-    configured = configured_options(None, None, None, None)
+    configured = configured_options(None, None, None, None, None)
     assert (configured.model, configured.device, configured.theme.name) == ("auto", "auto", "dark")
     assert configured.keymap == {}
 
 
 def test_the_configuration_gives_what_the_command_line_leaves_out(config_directory: Path) -> None:
     write_config(config_directory, CONFIG)
-    configured = configured_options(None, None, None, None)
+    configured = configured_options(None, None, None, None, None)
     assert (configured.model, configured.device, configured.theme.name) == ("ffhq", "cpu", "moss")
     assert configured.keymap == {"undo": "f9"}
     assert os.environ["TEXTUAL_COLOR_SYSTEM"] == "standard"
@@ -47,9 +47,32 @@ def test_the_configuration_gives_what_the_command_line_leaves_out(config_directo
 
 def test_the_command_line_comes_before_the_configuration(config_directory: Path) -> None:
     write_config(config_directory, CONFIG)
-    configured = configured_options("cars", "cuda", "light", ColorOption.c256)
+    configured = configured_options("cars", "cuda", "light", ColorOption.c256, None)
     assert (configured.model, configured.device, configured.theme.name) == ("cars", "cuda", "light")
     assert os.environ["TEXTUAL_COLOR_SYSTEM"] == "256"
+
+
+@pytest.mark.parametrize(
+    ("option", "configured_cells", "terminal_name", "shape"),
+    [
+        (None, "auto", "xterm-256color", "half"),
+        (None, "auto", "xterm-kitty", "sextant"),
+        (None, "octant", "xterm-256color", "octant"),
+        (CellsOption.quadrant, "octant", "xterm-kitty", "quadrant"),
+        (CellsOption.auto, "octant", "foot", "sextant"),
+    ],
+)
+def test_the_shape_of_cells_is_chosen_or_follows_the_terminal(
+    config_directory: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    option: CellsOption | None,
+    configured_cells: str,
+    terminal_name: str,
+    shape: str,
+) -> None:
+    write_config(config_directory, f'[editor]\ncells = "{configured_cells}"\n')
+    monkeypatch.setenv("TERM", terminal_name)
+    assert configured_options(None, None, None, None, option).cell_shape == shape
 
 
 def test_a_bad_configuration_opens_no_editor(tmp_path: Path) -> None:

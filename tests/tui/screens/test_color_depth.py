@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from rich.color import ColorType
 from textual.pilot import Pilot
@@ -15,6 +16,7 @@ from draggan_tui.terminal.color_answers import ColorsAnswered
 from draggan_tui.terminal.color_depth import ColorGuess
 from draggan_tui.terminal.textual_internals import set_color_depth
 from draggan_tui.widgets.canvas import Canvas
+from draggan_tui.widgets.cell_widget import CellWidget
 from draggan_tui.widgets.loupe import Loupe
 from draggan_tui.widgets.status_line import StatusLine
 from tests.support.editing import editor, ready, status, until
@@ -108,3 +110,38 @@ async def test_an_answer_does_not_override_the_users_choice() -> None:
         await ready(app, pilot)
         await answer(app, pilot, truecolor=True)
         assert app.console.color_system == "256"
+
+
+async def test_a_key_makes_the_parts_of_cells_finer_and_then_half_cells_again() -> None:
+    app = on_terminal("truecolor", worth_asking=False)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await ready(app, pilot)
+        canvas = app.editor.query_one(Canvas)
+        half_cells = canvas.cells()
+        assert half_cells is not None
+        reports = []
+        for shape in ("quadrant", "sextant", "octant", "half"):
+            await pilot.press("Z")
+            assert {widget.shape for widget in app.editor.query(CellWidget)} == {shape}
+            reports.append(status(app))
+            cells = canvas.cells()
+            assert cells is not None
+            assert np.array_equal(cells.char, half_cells.char) == (shape == "half")
+        assert reports == [
+            "cells: quadrant, 2×2 parts", "cells: sextant, 2×3 parts", "cells: octant, 2×4 parts", "cells: half, 1×2 parts",
+        ]  # fmt: skip
+        assert not cells.differences(half_cells).any()
+
+
+async def test_the_key_for_finer_cells_says_that_few_colours_have_halves_only() -> None:
+    app = on_terminal("256", worth_asking=False)
+    async with app.run_test() as pilot:
+        await ready(app, pilot)
+        half_cells = app.editor.query_one(Canvas).cells()
+        await pilot.press("Z", "Z")
+        assert status(app) == "cells: sextant, 2×3 parts; halves with fewer colours than truecolor"
+        cells = app.editor.query_one(Canvas).cells()
+        assert cells is not None and half_cells is not None and not cells.differences(half_cells).any()
+        await answer(app, pilot, truecolor=True)
+        cells = app.editor.query_one(Canvas).cells()
+        assert cells is not None and cells.differences(half_cells).any()
