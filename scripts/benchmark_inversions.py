@@ -4,12 +4,14 @@
     python scripts/benchmark_inversions.py --rows rows.jsonl --drags 12              # also drag the first 12
     python scripts/benchmark_inversions.py --rows rows.jsonl --numbers 3-5 --methods w+ --model critters-256
     python scripts/benchmark_inversions.py --rows rows.jsonl --starts near random    # also without the encoder
+    python scripts/benchmark_inversions.py --rows rows.jsonl --together 8            # invert eight side by side
     python scripts/benchmark_inversions.py --rows rows.jsonl --report                # only print the tables
 
 The drawings have numbers from 0: eight are plain, eight have noise and are compressed as JPEG, and eight have a photograph
 behind the animal. Each inversion is a row of the file. What is in the file is not measured again, so an interrupted
-measurement is continued by the same command. The seconds are those of the processor, on one thread. A search starts as the
-program lets it start, near the guesses of the encoder, or among random images.
+measurement is continued by the same command. The seconds are those of the processor, on one thread; those of drawings that
+are inverted side by side are shared equally. A search starts as the program lets it start, near the guesses of the encoder,
+or among random images.
 
 With `--drags N`, five landmarks of the first N drawings are dragged to where another animal has them. The same is done with
 their generated twins: the images that the model makes of the same animals. The distance is that of the landmarks, which a
@@ -42,6 +44,7 @@ from draggan_engine.dragging.drag_loop import DragEnd, DragLoop
 from draggan_engine.evaluation.cases import FIVE_LANDMARKS
 from draggan_engine.evaluation.landmark_detector import detect_landmarks
 from draggan_engine.inversion.inversion import InversionEnd, InversionSettings, InversionStep
+from draggan_engine.inversion.inversion_batch import invert_together
 from draggan_engine.inversion.near_images import find_near_z
 from draggan_engine.inversion.staged_inversion import StagedInversion
 from draggan_engine.networks.generator import Generator
@@ -71,7 +74,7 @@ class Row:
         method: of the inversion; "twin" for the generated twin, which needs none.
         steps: that were asked for.
         psnr: in dB; None for a twin.
-        seconds: of the processor.
+        seconds: of the processor; an equal share of those of all drawings that were inverted side by side.
         drag_error: mean distance of the landmarks from their targets, px at 128; None: it was not dragged.
         starts: see `STARTS`.
         start_loss, start_psnr: of the best start's small image; None for a twin.
@@ -98,35 +101,53 @@ def measure(arguments: argparse.Namespace) -> Iterator[Row]:
     """Measure what the file of rows does not have yet."""
     model = load_model(arguments.model, "cpu")
     done = {(row.model, row.method, row.starts, row.steps, row.number) for row in read_rows(arguments.rows)}
-    for number in arguments.numbers:
-        is_dragged = number < arguments.drags
-        if is_dragged and (model.name, TWIN, RANDOM, arguments.steps, number) not in done:
-            error = drag_error(model, model.generator, twin(model, number), number)
-            yield Row(model.name, TWIN, arguments.steps, number, None, 0.0, error)
-        render = draw_render(number, model.info.size.height)
+    for first in range(0, len(arguments.numbers), arguments.together):
+        numbers = arguments.numbers[first : first + arguments.together]
+        for number in numbers:
+            if number < arguments.drags and (model.name, TWIN, RANDOM, arguments.steps, number) not in done:
+                error = drag_error(model, model.generator, twin(model, number), number)
+                yield Row(model.name, TWIN, arguments.steps, number, None, 0.0, error)
         for method, starts in itertools.product(arguments.methods, arguments.starts):
-            if (model.name, method, starts, arguments.steps, number) not in done:
-                settings = InversionSettings(method, arguments.steps, model.info.settings.layers)
-                yield measure_inversion(model, settings, starts, render, is_dragged=is_dragged)
+            renders = [
+                draw_render(number, model.info.size.height)
+                for number in numbers
+                if (model.name, method, starts, arguments.steps, number) not in done
+            ]
+            settings = InversionSettings(method, arguments.steps, model.info.settings.layers)
+            yield from measure_inversions(model, settings, starts, renders, arguments.drags)
 
 
-def measure_inversion(
-    model: Model, settings: InversionSettings, starts: str, render: HeldOutRender, *, is_dragged: bool
-) -> Row:
+def measure_inversions(
+    model: Model, settings: InversionSettings, starts: str, renders: Sequence[HeldOutRender], dragged_count: int
+) -> Iterator[Row]:
+    """Invert drawings side by side and drag those whose numbers are below `dragged_count`."""
     start_time = time.process_time()
-    near_z = find_near_z(model, 0, render.image, print) if starts == NEAR else None
-    first_step, *_, inversion_end = StagedInversion(model.generator, render.image, settings, near_z=near_z).steps()
-    assert isinstance(first_step, InversionStep) and isinstance(inversion_end, InversionEnd)
+    inversions = [
+        StagedInversion(
+            model.generator, render.image, settings,
+            near_z=find_near_z(model, 0, render.image, print) if starts == NEAR else None,
+        )
+        for render in renders
+    ]  # fmt: skip
+    first_steps: dict[int, InversionStep] = {}
+    ends: dict[int, InversionEnd] = {}
+    for index, event in invert_together(inversions):
+        if isinstance(event, InversionEnd):
+            ends[index] = event
+        else:
+            first_steps.setdefault(index, event)
     seconds = time.process_time() - start_time
-    error = None
-    if is_dragged:
-        tuning = inversion_end.tuning
-        generator = model.generator if tuning is None else tuned_generator(model.generator, tuning)
-        error = drag_error(model, generator, inversion_end.ws, render.number)
-    return Row(
-        model.name, settings.method, settings.steps, render.number, inversion_end.psnr, seconds, error, starts,
-        first_step.loss, first_step.psnr,
-    )  # fmt: skip
+    for index, render in enumerate(renders):
+        first_step, inversion_end = first_steps[index], ends[index]
+        error = None
+        if render.number < dragged_count:
+            tuning = inversion_end.tuning
+            generator = model.generator if tuning is None else tuned_generator(model.generator, tuning)
+            error = drag_error(model, generator, inversion_end.ws, render.number)
+        yield Row(
+            model.name, settings.method, settings.steps, render.number, inversion_end.psnr, seconds / len(renders), error,
+            starts, first_step.loss, first_step.psnr,
+        )  # fmt: skip
 
 
 def twin(model: Model, number: int) -> Tensor:
@@ -206,6 +227,7 @@ def main() -> None:
     parser.add_argument("--starts", nargs="+", choices=STARTS, default=[NEAR])
     parser.add_argument("--steps", type=int, default=DEFAULT_INVERSION_STEPS)
     parser.add_argument("--numbers", type=number_range, default=range(RENDER_COUNT), help="of the drawings: 3 or 3-5")
+    parser.add_argument("--together", type=int, default=1, help="how many drawings are inverted side by side")
     parser.add_argument("--drags", type=int, default=0, help="how many of the first drawings are dragged as well")
     arguments = parser.parse_args()
     torch.set_num_threads(1)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from draggan_engine.critters.scene.render import render_scene
-from scripts.benchmark_inversions import Row, number_range, print_tables, read_rows
+from scripts.benchmark_inversions import RANDOM, Row, measure, number_range, print_tables, read_rows
 from scripts.held_out_renders import KINDS, RENDER_COUNT, draw_render, held_out_scene, kind_of
 
 
@@ -51,3 +54,17 @@ def test_the_tables_compare_means_and_drags_with_those_of_twins(
     assert "| critters-128 | w+ | near | 150 | 1 | 3.00 | 2.00 | 1.50 |" in printed
     assert read_rows(tmp_path / "none.jsonl") == []
     assert (number_range("3"), number_range("3-5")) == (range(3, 4), range(3, 6))
+
+
+def test_drawings_that_are_inverted_together_are_rows_of_their_own_and_measured_once(tmp_path: Path) -> None:
+    rows_path = tmp_path / "rows.jsonl"
+    arguments = argparse.Namespace(
+        model="critters-128", methods=["w"], starts=[RANDOM], steps=2, numbers=range(7, 10), drags=0, together=2,
+        rows=rows_path,
+    )  # fmt: skip
+    first_row, *_ = measure(arguments)
+    rows_path.write_text(json.dumps(asdict(first_row)) + "\n")
+    rows = list(measure(arguments))
+    assert [first_row.number, *(row.number for row in rows)] == [7, 8, 9]
+    assert all(row.psnr is not None and row.start_psnr is not None for row in rows)
+    assert len({row.psnr for row in rows}) == 2

@@ -13,13 +13,14 @@ from draggan_engine.dragging.drag_control import DragControl
 from draggan_engine.networks.discriminator import Discriminator
 from draggan_engine.networks.generator import Generator
 
-from .inversion import Inversion, InversionEnd, InversionSettings, InversionState, InversionStep, InversionTask
+from .inversion import InversionEnd, InversionSettings, InversionStep, InversionTask
+from .latent_search import LatentSearch, LatentSearchState
 from .losses import ImageLoss, image_tensor
 from .refinement import Refinement, RefinementState
 
 
 class StagedInversion:
-    """Inverts a photograph by the method of the settings; its events are those of `Inversion` and of `Refinement`.
+    """Inverts a photograph by the method of the settings; its events are those of `LatentSearch` and of `Refinement`.
 
     Args:
         generator: in eval mode, with parameters that require no gradient; it stays as it is.
@@ -43,7 +44,7 @@ class StagedInversion:
         discriminator: Discriminator | None = None,
         label: int = 0,
         control: DragControl | None = None,
-        state: InversionState | RefinementState | None = None,
+        state: LatentSearchState | RefinementState | None = None,
         near_z: Tensor | None = None,
     ) -> None:
         self.control = DragControl() if control is None else control
@@ -51,21 +52,26 @@ class StagedInversion:
         target_image = image_tensor(target).to(generator.device)
         loss = ImageLoss(target_image, discriminator)
         self._task = InversionTask(generator, target_image, loss, settings, self.control)
-        self._stage: Inversion | Refinement
+        self._stage: LatentSearch | Refinement
         if isinstance(state, RefinementState):
             self._stage = Refinement(self._task, state.ws, state)
         else:
-            self._stage = Inversion(self._task, label, state, near_z)
+            self._stage = LatentSearch(self._task, label, state, near_z)
 
     @property
-    def state(self) -> InversionState | RefinementState:
+    def state(self) -> LatentSearchState | RefinementState:
         """The state after the last step, until the next one is made."""
         return self._stage.state
+
+    @property
+    def search(self) -> LatentSearch | None:
+        """The search for the latent; None when the generator is being tuned."""
+        return self._stage if isinstance(self._stage, LatentSearch) else None
 
     def steps(self) -> Iterator[InversionStep | InversionEnd]:
         """Yield an `InversionStep` after each step, and finally an `InversionEnd`."""
         search_end: InversionEnd | None = None
-        if isinstance(self._stage, Inversion):
+        if isinstance(self._stage, LatentSearch):
             for event in self._stage.steps():
                 if isinstance(event, InversionEnd):
                     search_end = event

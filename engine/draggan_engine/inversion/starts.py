@@ -40,7 +40,11 @@ class SmallComparison:
     def __call__(self, ws: Tensor) -> tuple[Tensor, Tensor]:
         """Return the images of latents `[N, num_ws, w_dim]`, `[N, 3, h, w]`, and their losses, `[N]`."""
         images = self.images(ws)
-        return images, self._loss.weighted(images, self._weights)
+        return images, self.losses(images)
+
+    def losses(self, images: Tensor) -> Tensor:
+        """Return the losses of small images `[N, 3, h, w]`, `[N]`."""
+        return self._loss.weighted(images, self._weights)
 
 
 @torch.no_grad()

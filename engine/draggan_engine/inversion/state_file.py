@@ -13,7 +13,7 @@ from draggan_engine.core.errors import InputError
 from draggan_engine.storage.atomic import atomic_write
 from draggan_engine.storage.utf8_path import utf8_path
 
-from .inversion import InversionState
+from .latent_search import LatentSearchState
 from .refinement import RefinementState
 
 _SEARCH, _TUNING = "search", "tuning"
@@ -21,7 +21,7 @@ _SEARCH_NAMES = ("coordinates", "first_moment", "second_moment", "best_ws", "bes
 _TUNING_PREFIXES = ("variable.", "first_moment.", "second_moment.")
 
 
-def write_state(path: Path, state: InversionState | RefinementState, fingerprint: str) -> None:
+def write_state(path: Path, state: LatentSearchState | RefinementState, fingerprint: str) -> None:
     """Write the state of an inversion.
 
     Args:
@@ -30,7 +30,7 @@ def write_state(path: Path, state: InversionState | RefinementState, fingerprint
     Raises:
         StorageError: the file cannot be written.
     """
-    if isinstance(state, InversionState):
+    if isinstance(state, LatentSearchState):
         stage, tensors = _SEARCH, {name: getattr(state, name) for name in _SEARCH_NAMES}
     else:
         stage, tensors = _TUNING, {"ws": state.ws}
@@ -43,7 +43,9 @@ def write_state(path: Path, state: InversionState | RefinementState, fingerprint
         temporary_path.write_bytes(content)
 
 
-def read_inversion_state(path: Path, fingerprint: str, device: torch.device) -> InversionState | RefinementState | None:
+def read_inversion_state(
+    path: Path, fingerprint: str, device: torch.device
+) -> LatentSearchState | RefinementState | None:
     """Return the state that `write_state` wrote; None if there is no file.
 
     Raises:
@@ -80,7 +82,7 @@ def unfinished_step(path: Path) -> int | None:
         return None
 
 
-def _search_state(step: int, tensors: dict[str, Tensor]) -> InversionState | None:
+def _search_state(step: int, tensors: dict[str, Tensor]) -> LatentSearchState | None:
     """
     Raises:
         KeyError: a tensor is missing.
@@ -88,7 +90,7 @@ def _search_state(step: int, tensors: dict[str, Tensor]) -> InversionState | Non
     shapes = {tensors[name].shape for name in _SEARCH_NAMES[:3]}
     if len(shapes) != 1 or tensors["coordinates"].ndim != 3:
         return None
-    return InversionState(step, **{name: tensors[name] for name in _SEARCH_NAMES})
+    return LatentSearchState(step, **{name: tensors[name] for name in _SEARCH_NAMES})
 
 
 def _tuning_state(step: int, tensors: dict[str, Tensor]) -> RefinementState | None:

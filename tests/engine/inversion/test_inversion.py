@@ -14,9 +14,9 @@ from draggan_engine.core.inversion_choices import InversionMethod
 from draggan_engine.inversion.inversion import (
     InversionEnd,
     InversionSettings,
-    InversionState,
     InversionStep,
 )
+from draggan_engine.inversion.latent_search import LatentSearchState
 from draggan_engine.inversion.staged_inversion import StagedInversion
 from draggan_engine.inversion.state_file import read_inversion_state, write_state
 from draggan_engine.networks.generate import generate_image, latent_of_seed
@@ -149,5 +149,5 @@ def test_the_state_of_another_inversion_is_refused(
 
 def _coordinates(inversion: StagedInversion) -> torch.Tensor:
     state = inversion.state
-    assert isinstance(state, InversionState)
+    assert isinstance(state, LatentSearchState)
     return state.coordinates

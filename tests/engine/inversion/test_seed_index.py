@@ -10,7 +10,8 @@ from torch.nn.functional import avg_pool2d
 
 from draggan_engine.checkpoints.loader import load_model
 from draggan_engine.core.errors import CheckpointError
-from draggan_engine.inversion.inversion import InversionSettings, InversionState
+from draggan_engine.inversion.inversion import InversionSettings
+from draggan_engine.inversion.latent_search import LatentSearchState
 from draggan_engine.inversion.latents import z_of_seeds
 from draggan_engine.inversion.losses import image_tensor
 from draggan_engine.inversion.seed_thumbnails import SeedThumbnails, nearest_seeds
@@ -79,7 +80,7 @@ def test_an_inversion_starts_from_near_seeds() -> None:
     )
     first_step = next(iter(inversion.steps()))
     state = inversion.state
-    assert isinstance(state, InversionState)
+    assert isinstance(state, LatentSearchState)
     assert len(state.coordinates) == 3
     assert first_step.psnr > 40
 

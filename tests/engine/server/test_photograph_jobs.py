@@ -24,7 +24,7 @@ from draggan_engine.core.inversion_choices import AlignmentChoice, InversionMeth
 from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.dragging.drag_control import DragControl
 from draggan_engine.inversion import photograph_inversion, registration, starts
-from draggan_engine.inversion.inversion import InversionState
+from draggan_engine.inversion.latent_search import LatentSearchState
 from draggan_engine.inversion.state_file import write_state
 from draggan_engine.networks.generate import generate_image, latent_of_seed
 from draggan_engine.server.engine_state import EngineState
@@ -279,10 +279,10 @@ def few_random_images(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(starts, "CANDIDATE_COUNT", 16)
 
 
-def crash_after_writing(step: int) -> Callable[[Path, InversionState, str], None]:
+def crash_after_writing(step: int) -> Callable[[Path, LatentSearchState, str], None]:
     """Return what takes the place of `write_state`: it crashes when it has written the state after a step."""
 
-    def write_and_crash(path: Path, state: InversionState, fingerprint: str) -> None:
+    def write_and_crash(path: Path, state: LatentSearchState, fingerprint: str) -> None:
         write_state(path, state, fingerprint)
         if state.step == step:
             raise KeyboardInterrupt

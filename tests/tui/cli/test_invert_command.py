@@ -21,7 +21,7 @@ from draggan_engine.inversion import photograph_inversion, refined_alignment, re
 from draggan_engine.inversion.alignment import Similarity, crop_photograph
 from draggan_engine.inversion.crop_matching import CropChange
 from draggan_engine.inversion.ffhq_crop import crop_ffhq
-from draggan_engine.inversion.inversion import Inversion
+from draggan_engine.inversion.latent_search import LatentSearch
 from draggan_engine.inversion.state_file import write_state
 from draggan_engine.networks.config import StyleGAN2Config
 from draggan_engine.networks.generate import generate_image, latent_of_seed
@@ -272,15 +272,15 @@ def test_a_signal_ends_the_search_and_its_result_is_written(
 ) -> None:
     import signal
 
-    steps = Inversion.steps
+    steps = LatentSearch.steps
 
-    def signalled_steps(inversion: Inversion) -> object:
-        for event in steps(inversion):
+    def signalled_steps(search: LatentSearch) -> object:
+        for event in steps(search):
             if getattr(event, "step", 0) == 3:
                 signal.raise_signal(signal.SIGINT)
             yield event
 
-    monkeypatch.setattr(Inversion, "steps", signalled_steps)
+    monkeypatch.setattr(LatentSearch, "steps", signalled_steps)
     status, stdout, _ = invert(monkeypatch, models, tmp_path, models / "render.png", "--steps", "50")
     assert status == 130
     assert "stopped: 3 steps" in stdout

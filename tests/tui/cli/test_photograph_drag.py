@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms
 
 from draggan_engine.inversion import starts
-from draggan_engine.inversion.inversion import Inversion, InversionEnd, InversionStep
+from draggan_engine.inversion.inversion import InversionEnd, InversionStep
+from draggan_engine.inversion.latent_search import LatentSearch
 from draggan_engine.networks.generate import generate_image, latent_of_seed
 from draggan_engine.storage import inversion_files
 from draggan_engine.storage.image_io import COMPOSITE_SOURCE_TYPE
@@ -184,16 +185,16 @@ def test_the_orientation_and_the_colour_profile_of_the_photograph(
 def test_a_signal_during_the_inversion_keeps_it_and_the_same_command_drags_it(
     monkeypatch: pytest.MonkeyPatch, models: Path, tmp_path: Path
 ) -> None:
-    steps = Inversion.steps
+    steps = LatentSearch.steps
 
-    def signalled_steps(inversion: Inversion) -> Iterator[InversionStep | InversionEnd]:
-        for event in steps(inversion):
+    def signalled_steps(search: LatentSearch) -> Iterator[InversionStep | InversionEnd]:
+        for event in steps(search):
             if event.step == 3:
                 signal.raise_signal(signal.SIGTERM)
             yield event
 
     with monkeypatch.context() as patched:
-        patched.setattr(Inversion, "steps", signalled_steps)
+        patched.setattr(LatentSearch, "steps", signalled_steps)
         status, stdout, stderr = drag(patched, models, tmp_path, models / "photo.png", *PAIR, *ALIGNMENT, "--json")
     assert status == 143
     assert json.loads(stdout)["reason"] == "stopped"
