@@ -13,6 +13,7 @@ from typer.main import get_group
 
 from draggan_engine.core.errors import StorageError
 from draggan_tui.cli import bench, config, models
+from draggan_tui.cli.doctor import doctor
 from draggan_tui.cli.drag import drag
 from draggan_tui.cli.editor import editor
 from draggan_tui.cli.errors import report_error
@@ -29,6 +30,7 @@ commands.command("render")(render_image)
 commands.command("drag")(drag)
 commands.command("invert")(invert_photograph)
 commands.command("eval")(evaluate)
+commands.command("doctor")(doctor)
 commands.add_typer(models.app, name="models")
 commands.add_typer(config.app, name="config")
 commands.add_typer(bench.app, name="bench")

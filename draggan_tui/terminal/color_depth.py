@@ -51,8 +51,14 @@ def guess_colors(environment: Mapping[str, str]) -> ColorGuess:
     if _TRUECOLOR_NAME.match(terminal_name) or (in_tmux and _tmux_passes_rgb(environment)):
         return ColorGuess("truecolor", False)
     color_depth: ColorDepth = "256" if in_tmux or _256_COLOR_NAME.match(terminal_name) else "16"
-    is_apple = environment.get("TERM_PROGRAM") == "Apple_Terminal"  # it prints unknown sequences
-    return ColorGuess(color_depth, not is_apple and (in_tmux or not _NOT_WORTH_ASKING.match(terminal_name)))
+    return ColorGuess(color_depth, can_be_asked(environment))
+
+
+def can_be_asked(environment: Mapping[str, str]) -> bool:
+    """Return whether the terminal removes questions from what it displays, also those that it does not understand."""
+    if environment.get("TERM_PROGRAM") == "Apple_Terminal":  # it prints unknown sequences
+        return False
+    return bool(environment.get("TMUX")) or not _NOT_WORTH_ASKING.match(environment.get("TERM", "").lower())
 
 
 def _tmux_passes_rgb(environment: Mapping[str, str]) -> bool:

@@ -24,7 +24,17 @@ def usable_processors(root: Path = Path("/")) -> int:
         root: the directory that holds /proc and /sys.
     """
     allowed_processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, int(min([float(allowed_processors), *_quotas(root)])))
+    quota = processor_quota(root)
+    return max(1, int(allowed_processors if quota is None else min(allowed_processors, quota)))
+
+
+def processor_quota(root: Path = Path("/")) -> float | None:
+    """Return how many processors the container's quota allows; None if it sets none.
+
+    Args:
+        root: the directory that holds /proc and /sys.
+    """
+    return min(_quotas(root), default=None)
 
 
 def _quotas(root: Path) -> Iterator[float]:

@@ -1,0 +1,1 @@
+"""What `draggan-tui doctor` looks at."""
