@@ -11,7 +11,6 @@ from pathlib import Path
 
 from draggan_tui.diagnosis.finding import Finding
 from draggan_tui.diagnosis.folders import folder_findings, logout_finding
-from draggan_tui.diagnosis.machine import machine_findings
 from draggan_tui.diagnosis.software import software_findings
 from draggan_tui.diagnosis.terminal import NO_TERMINAL, terminal_findings
 from draggan_tui.diagnosis.terminal_answers import ask_terminal
@@ -40,12 +39,23 @@ def report(*, as_json: bool, root: Path = Path("/")) -> int:
 def collect_findings(root: Path) -> Iterator[Finding]:
     """Yield everything that there is to say, in the order of the report."""
     yield from software_findings(os.environ)
-    yield from machine_findings(root)
+    yield from _machine_findings(root)
     yield from _terminal_findings()
     yield from tmux_findings(os.environ, run_tmux(os.environ))
     yield from folder_findings()
     if (logout := logout_finding(root)) is not None:
         yield logout
+
+
+def _machine_findings(root: Path) -> Iterator[Finding]:
+    try:
+        from draggan_tui.diagnosis.machine import machine_findings
+    except (ImportError, OSError) as import_error:  # a library of torch can be missing or damaged
+        reason = str(import_error).splitlines()[0] if str(import_error) else type(import_error).__name__
+        fix = "pip install --force-reinstall 'torch>=2.11,<2.14'"
+        yield Finding("torch", "problem", f"it cannot be imported ({reason}), and nothing can be computed", fix)
+    else:
+        yield from machine_findings(root)
 
 
 def report_lines(findings: Sequence[Finding]) -> Iterator[str]:

@@ -28,7 +28,7 @@ def machine_findings(root: Path = Path("/")) -> Iterator[Finding]:
     yield Finding("torch", "ok", f"{torch.__version__}, {build}")
     yield device_finding(available_devices(), has_cuda_build=torch.version.cuda is not None, root=root)
     yield processor_finding(root)
-    yield bfloat16_finding(_instructions(), is_supported=supports_bfloat16(torch.device("cpu")))
+    yield bfloat16_finding(torch.backends.cpu.get_cpu_capability(), is_supported=supports_bfloat16(torch.device("cpu")))
     yield memory_finding(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
 
 
@@ -45,7 +45,7 @@ def device_finding(device_names: tuple[str, ...], *, has_cuda_build: bool, root:
     if not has_cuda_build:
         return Finding(
             "devices", "problem", "cpu only: there is an NVIDIA GPU, but this torch was built without CUDA",
-            "pip install --force-reinstall torch --index-url https://download.pytorch.org/whl/cu130",
+            "pip install --force-reinstall --index-url https://pypi.org/simple 'torch>=2.11,<2.14', which has CUDA on Linux",
         )  # fmt: skip
     return Finding(
         "devices", "problem", "cpu only: there is an NVIDIA GPU, but torch cannot use it; its driver may be too old",
@@ -71,10 +71,6 @@ def processor_finding(root: Path) -> Finding:
         "processors", "hint", f"{text}: the container is limited to {quota:g} processors",
         "give the container more, for example docker run --cpus 4, or a higher CPU limit in Slurm or Kubernetes",
     )  # fmt: skip
-
-
-def _instructions() -> str:
-    return torch.backends.cpu.get_cpu_capability()
 
 
 def bfloat16_finding(instructions: str, *, is_supported: bool) -> Finding:

@@ -19,7 +19,7 @@ def terminal_findings(
     """Yield findings about the terminal.
 
     Args:
-        size: columns and rows.
+        size: columns and rows; 0: not known.
         answers: of the terminal; None: it was not asked, or has not answered.
     """
     terminal_name = environment.get("TERM", "")
@@ -48,6 +48,8 @@ def terminal_findings(
 
 def size_finding(size: tuple[int, int]) -> Finding:
     """Return whether the editor has room."""
+    if 0 in size:
+        return Finding("size", "ok", "the terminal does not say; the editor takes 80×24 until it does")
     text = f"{size[0]}×{size[1]}"
     if size[0] < LEAST_SIZE[0] or size[1] < LEAST_SIZE[1]:
         return Finding(

@@ -95,6 +95,21 @@ def test_a_small_terminal_that_does_not_answer_has_hints_and_a_tiny_one_a_proble
     assert stdout.endswith("1 problem: something will not work; what to do stands after each →\n")
 
 
+def test_a_torch_that_cannot_be_imported_is_a_problem_with_the_command_that_mends_it(tmp_path: Path) -> None:
+    (tmp_path / "broken/torch").mkdir(parents=True)
+    (tmp_path / "broken/torch/__init__.py").write_text(
+        'raise OSError("libtorch_cpu.so: cannot open shared object file")'
+    )
+    result = subprocess.run(
+        DOCTOR, capture_output=True, encoding="utf-8", cwd=tmp_path,
+        env=environment(tmp_path, PYTHONPATH=f"{tmp_path / 'broken'}:{os.environ.get('PYTHONPATH', '')}"),
+    )  # fmt: skip
+    assert (result.returncode, result.stderr) == (1, "")
+    expected = r"^problem +torch +it cannot be imported \(libtorch_cpu\.so: cannot open.*\).*\n +→ pip install "
+    assert re.search(expected, result.stdout, re.MULTILINE)
+    assert re.search("^ok +Python", result.stdout, re.MULTILINE), "the other findings are there"
+
+
 @pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 def test_in_tmux_without_truecolor_and_passthrough_the_lines_of_its_configuration_are_given(tmp_path: Path) -> None:
     socket, out = tmp_path / "socket", tmp_path / "out.json"

@@ -15,7 +15,7 @@ from tests.support.commands import run
 from tests.support.terminal import Terminal
 
 MODULES_THAT_COMPUTE = (
-    "__main__", ".headless_drag", ".headless_invert", ".headless_photograph_drag", ".evaluation_run", ".model_facts", ".model_index", ".benchmarks.drag", ".doctor_report", ".diagnosis.machine",
+    "__main__", ".headless_drag", ".headless_invert", ".headless_photograph_drag", ".evaluation_run", ".model_facts", ".model_index", ".benchmarks.drag", ".diagnosis.machine",
 )  # fmt: skip
 MODULES = sorted(
     module.name

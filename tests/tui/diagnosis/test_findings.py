@@ -169,6 +169,11 @@ def test_the_size(size: tuple[int, int], severity: str) -> None:
     assert bool(finding.fix) == (severity != "ok")
 
 
+def test_a_terminal_that_does_not_say_its_size_is_no_problem() -> None:
+    finding = by_topic(list(terminal_findings(XTERM, (0, 0), None)))["size"]
+    assert (finding.severity, finding.fix) == ("ok", "")
+
+
 @pytest.mark.parametrize(
     ("environment", "answers", "severity", "fix"),
     [
