@@ -72,10 +72,7 @@ def color_finding(environment: Mapping[str, str], answers: TerminalAnswers | Non
     if guess.depth == "truecolor" or (guess.worth_asking and answers is not None and answers.truecolor):
         return Finding("colours", "ok", "truecolor")
     if environment.get("TMUX"):
-        return Finding(
-            "colours", "hint", f"{guess.depth}: tmux does not know that the terminal around it has truecolor",
-            "in ~/.tmux.conf: set -as terminal-features ',*:RGB', then detach and attach again",
-        )  # fmt: skip
+        return Finding("colours", "ok", f"{guess.depth}: as many as tmux sends on")
     if environment.get("TERM", "").startswith("screen"):
         return Finding("colours", "hint", f"{guess.depth}: GNU screen has no truecolor", "use tmux instead")
     return Finding(

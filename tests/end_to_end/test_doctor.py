@@ -128,6 +128,6 @@ def test_in_tmux_without_truecolor_and_passthrough_the_lines_of_its_configuratio
         subprocess.run([*tmux, "kill-server"], env=variables, check=False, capture_output=True)
     findings = findings_of(out.read_text())
     assert findings["tmux"]["text"]
-    assert findings["colours"]["fix"].startswith("in ~/.tmux.conf: set -as terminal-features ',*:RGB'")
-    assert findings["tmux RGB"]["severity"] == "hint"
+    assert findings["colours"]["text"] == "256: as many as tmux sends on"
+    assert findings["tmux RGB"]["fix"].endswith("in ~/.tmux.conf: set -as terminal-features ',*:RGB'")
     assert findings["tmux passthrough"]["fix"] == "in ~/.tmux.conf: set -g allow-passthrough on"
