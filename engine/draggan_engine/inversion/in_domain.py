@@ -11,6 +11,7 @@ from torch import Tensor
 MAX_ERROR = 0.1  # mean over the colours of values in −1…1, blurred
 ERROR_BLUR, AREA_BLUR = 3, 2  # standard deviations, in pixels of an image with 256 rows
 DISC_RADIUS = 0.35  # of the image's height
+LEAST_WIDTH = 1 / 16  # of the image's height; a narrower part of either area goes to the other one
 OUTSIDE_WEIGHT = 0.2
 
 
@@ -19,12 +20,17 @@ def in_domain_area(image: Tensor, target: Tensor) -> Tensor:
     """Return where a generator can show the target, `[1, 1, H, W]` in 0…1: where its image is near to it, and in a disc in the
     middle, where people drag. The border is soft.
 
+    Narrow parts count with what surrounds them. An ear whose tip the generator has drawn too short is one thing: if its tip
+    belonged to the outer area, it would stay behind when the ear moves.
+
     Args:
         image, target: `[1, 3, H, W]` in −1…1.
     """
     unit = image.shape[2] / 256
     error = _blur((image.clamp(-1, 1) - target).abs().mean(dim=1, keepdim=True), ERROR_BLUR * unit)
-    return _blur(((error < MAX_ERROR) | _central_disc(image)).to(image), AREA_BLUR * unit)
+    outside = _without_narrow_parts((error >= MAX_ERROR).to(image))
+    inside = _without_narrow_parts(1 - outside)
+    return _blur(torch.maximum(inside, _central_disc(image).to(image)), AREA_BLUR * unit)
 
 
 def search_weights(target: Tensor) -> Tensor:
@@ -43,6 +49,13 @@ def _central_disc(image: Tensor) -> Tensor:
     y = torch.arange(height, device=image.device)[:, None] - (height - 1) / 2
     x = torch.arange(width, device=image.device) - (width - 1) / 2
     return (x.square() + y.square() < (DISC_RADIUS * height) ** 2)[None, None]
+
+
+def _without_narrow_parts(area: Tensor) -> Tensor:
+    """Return an area, `[1, 1, H, W]` of 0 and 1, without what is narrower than `LEAST_WIDTH` in it."""
+    side = 2 * max(1, round(LEAST_WIDTH / 2 * area.shape[2])) + 1
+    eroded_area = -F.max_pool2d(-area, side, stride=1, padding=side // 2)
+    return F.max_pool2d(eroded_area, side, stride=1, padding=side // 2)
 
 
 def _blur(x: Tensor, sigma: float) -> Tensor:

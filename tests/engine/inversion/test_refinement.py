@@ -86,6 +86,19 @@ def test_the_generators_own_features_are_in_use_in_the_middle_and_where_its_imag
     assert float(area[32, 14]) > 0.9
 
 
+def test_narrow_parts_count_with_what_surrounds_them() -> None:
+    image = torch.zeros(1, 3, 256, 256)
+    ear_tip_differs = image.clone()
+    ear_tip_differs[..., 10:20, 60:70] = 1.0
+    assert float(in_domain_area(image, ear_tip_differs).min()) > 0.99
+
+    spot_of_a_backdrop_is_alike = image + 1.0
+    spot_of_a_backdrop_is_alike[..., 10:20, 60:70] = 0.0
+    area = in_domain_area(image, spot_of_a_backdrop_is_alike)[0, 0]
+    assert float(area[:30, 50:80].max()) < 0.01
+    assert float(area[128, 128]) > 0.99
+
+
 def test_a_photograph_that_the_generator_can_show_needs_no_free_features(
     generator: Generator, target: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
