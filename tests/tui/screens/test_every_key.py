@@ -55,7 +55,7 @@ def observed(app: DragganApp, engine: FakeEngine) -> Iterator[object]:
     state = app.editor.state
     yield from (state.edit, state.cursor, state.selected_pair, state.mode, state.brush, state.count)
     yield from (state.history.current, state.viewport, state.comparison)
-    yield from (app.screen, len(engine.sent), engine.alive)
+    yield from (app.screen, app.editor.panels.shape, len(engine.sent), engine.alive)
 
 
 @pytest.mark.parametrize("bindings", [*KEY_GROUPS.values(), COUNT_KEYS], ids=[*KEY_GROUPS, "Counts"])
