@@ -25,7 +25,9 @@ from .inversion import InversionEnd, InversionReason, InversionStage, InversionS
 from .losses import peak_signal_to_noise, rgb_images
 
 PTI_STEP_SIZE = 3e-4  # Roich et al. 2022
-WEIGHT_STEP_SIZE, FEATURE_STEP_SIZE = 7e-4, 9e-2  # hybrid refinement (arXiv 2301.12141); there 1.5e-3 and 9e-2
+# Hybrid refinement (arXiv 2301.12141) has fixed step sizes, 1.5e-3 and 9e-2. Here they are shares of the root mean square of
+# each variable, because the weights and features of some models are a thousand times as large as those of others.
+WEIGHT_STEP_SHARE, FEATURE_STEP_SHARE = 2e-4, 1.0
 HYBRID_WEIGHT_SHARE = 0.5  # of the steps of a hybrid refinement, after which the weights stay
 LARGE_ROWS = 512  # of images that are rendered twice in each step, to save memory
 RAMP_UP_SHARE, RAMP_DOWN_SHARE = 0.2, 0.5  # of the steps of a variable
@@ -81,6 +83,9 @@ class Refinement(InversionStage):
             name: buffer.requires_grad_()
             for name, buffer in self._tuned.synthesis.named_buffers()
             if name.endswith((".blend.features", ".blend.image"))
+        }
+        self._scales = {
+            name: float(variable.detach().square().mean().sqrt()) for name, variable in self._variables.items()
         }
         self._adams = {name: Adam(variable, 0.0) for name, variable in self._variables.items()}
         if state is not None:
@@ -184,9 +189,10 @@ class Refinement(InversionStage):
         is_free = name in self._free
         progress = (self._step - self._settings.search_steps + 1) / (tuning_steps if is_free else self._weight_steps)
         ramp_down = 0.5 - 0.5 * math.cos(math.pi * min(1.0, (1 - progress) / RAMP_DOWN_SHARE))
-        peak = (
-            FEATURE_STEP_SIZE if is_free else WEIGHT_STEP_SIZE if self._settings.method == "hybrid" else PTI_STEP_SIZE
-        )
+        if self._settings.method == "pti":
+            peak = PTI_STEP_SIZE
+        else:
+            peak = (FEATURE_STEP_SHARE if is_free else WEIGHT_STEP_SHARE) * self._scales[name]
         return peak * min(1.0, progress / RAMP_UP_SHARE) * max(ramp_down, 0.01)
 
     @torch.no_grad()

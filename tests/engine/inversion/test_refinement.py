@@ -159,7 +159,7 @@ def test_a_stopped_inversion_keeps_what_it_has(
 def test_weights_that_are_not_finite_end_the_tuning_with_the_latent_alone(
     generator: Generator, target: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(refinement, "WEIGHT_STEP_SIZE", float("inf"))
+    monkeypatch.setattr(refinement, "WEIGHT_STEP_SHARE", float("inf"))
     _, inversion_end = run_to_end(StagedInversion(generator, target, settings()))
     assert inversion_end.reason == "diverged"
     assert inversion_end.tuning is None
