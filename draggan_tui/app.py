@@ -24,9 +24,12 @@ from draggan_engine.storage.session_lock import remove_stale_lock
 from draggan_tui.config import paths
 from draggan_tui.rendering.loading_text import model_label
 from draggan_tui.rendering.palette_filter import palette_filter
-from draggan_tui.terminal.color_answers import ANSWER_TIME, ColorsAnswered
+from draggan_tui.terminal.answer_parser import ANSWER_TIME, PictureAnswered, TerminalAnswered
 from draggan_tui.terminal.color_depth import ColorDepth, ColorGuess
-from draggan_tui.terminal.driver import AskingDriver, TerminalDriver
+from draggan_tui.terminal.driver import TerminalDriver
+from draggan_tui.terminal.kitty_graphics import SUPPORT_TEST
+from draggan_tui.terminal.picture_support import NO_PICTURES, PictureSupport
+from draggan_tui.terminal.start_questions import start_questions
 from draggan_tui.terminal.textual_internals import AppBase, set_color_depth
 from draggan_tui.widgets.splash import Splash
 
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
     from draggan_tui.screens.editor import EditorScreen
     from draggan_tui.screens.editor_messages import LeaveEditor, ThemeChosen
     from draggan_tui.terminal.cell_shape import CellShape
+    from draggan_tui.terminal.picture_sender import PictureSender
 
 FEW_COLORS = "16 colours, as far as the terminal says; --color 256 or truecolor for more"
 
@@ -58,6 +62,7 @@ class Options:
         keymap: the bindings that the user has changed: their ids and the keys, separated by commas.
         color_guess: how many colours the terminal seems to have. None: the user chose their number.
         cell_shape: how the cells of images are divided.
+        pictures: whether the terminal may show pictures in the place of cells.
         engine: an engine that already runs for the session that is opened.
     """
 
@@ -76,6 +81,7 @@ class Options:
     keymap: Mapping[str, str] = field(default_factory=dict)
     color_guess: ColorGuess | None = None
     cell_shape: CellShape = "half"
+    pictures: PictureSupport = NO_PICTURES
     engine: EngineProcess | None = None
 
 
@@ -98,11 +104,15 @@ class DragganApp(AppBase):
     engine: EngineClient
 
     def __init__(self, options: Options, opened: Callable[[], object] = lambda: None) -> None:
-        color_guess = options.color_guess
-        super().__init__(
-            driver_class=AskingDriver if color_guess is not None and color_guess.worth_asking else TerminalDriver
-        )
+        super().__init__(driver_class=TerminalDriver)
         self.options = options
+        self.start_questions = start_questions(
+            about_colors=options.color_guess is not None and options.color_guess.worth_asking,
+            about_pictures=options.pictures.worth_asking,
+            in_tmux=options.pictures.in_tmux,
+        )
+        self._terminal_version = ""  # how the terminal calls itself
+        self._picture_sender: PictureSender | None = None
         self._call_when_open = opened
         self._early_keys: list[Key] | None = []  # keys that were typed before the editor was open; None: it is open
         self._is_leaving = False
@@ -172,11 +182,18 @@ class DragganApp(AppBase):
         self.set_reactive(App.theme, textual_theme.name)
         self.mutate_reactive(App.theme)  # for a theme that has the name of the present one and other colours
 
-    def on_colors_answered(self, event: ColorsAnswered) -> None:
+    def on_terminal_answered(self, event: TerminalAnswered) -> None:
+        self._use_colors(event.truecolor)
+        self._end_pictures()
+        self._terminal_version = event.version
+        if event.shows_pictures:
+            self._begin_pictures()
+
+    def _use_colors(self, is_truecolor: bool) -> None:
         color_guess = self.options.color_guess
         if color_guess is None:
             return
-        color_depth = "truecolor" if event.truecolor else color_guess.depth
+        color_depth: ColorDepth = "truecolor" if is_truecolor else color_guess.depth
         if color_depth != self.color_depth:
             set_color_depth(self.console, color_depth)
             self._use_theme(self._editor_theme)
@@ -189,6 +206,56 @@ class DragganApp(AppBase):
         if self.color_depth == "16":
             self.editor.report(FEW_COLORS)
 
+    # Pictures -----------------------------------------------------------------------------------------
+
+    def _begin_pictures(self) -> None:
+        """Show pictures in the place of cells, from when the line has been measured, if the terminal has placeholders."""
+        from draggan_tui.terminal.picture_sender import PictureSender
+
+        driver = self.terminal_driver
+        if not isinstance(driver, TerminalDriver) or not driver.is_writing:
+            return
+        if not self.options.pictures.allows(self._terminal_version, os.environ):
+            return
+        sender = PictureSender(
+            driver.write,
+            lambda: driver.waiting_writes > 0,
+            driver.cell_pixels,
+            changed=self._update_picture,
+            failed=self._cannot_show_pictures,
+            in_tmux=self.options.pictures.in_tmux,
+        )
+        self._picture_sender, driver.last_words = sender, sender.stop
+        if self._early_keys is None:
+            self.editor.panels.canvas.use_pictures(sender)
+        sender.start()
+
+    def _end_pictures(self) -> None:
+        """Show cells only, and remove the pictures from the terminal."""
+        sender, self._picture_sender = self._picture_sender, None
+        if sender is None:
+            return
+        if self._early_keys is None:
+            self.editor.panels.canvas.use_pictures(None)
+        farewell, driver = sender.stop(), self.terminal_driver
+        if isinstance(driver, TerminalDriver) and driver.is_writing:
+            driver.write(farewell)
+
+    def _update_picture(self) -> None:
+        if self._early_keys is None:
+            self.editor.panels.canvas.update_picture()
+
+    def _cannot_show_pictures(self, reason: str) -> None:
+        self._end_pictures()
+        if self.options.pictures.is_chosen and self._early_keys is None:
+            self.editor.report(f"the terminal cannot show pictures: {reason}", "bad")
+
+    def on_picture_answered(self, event: PictureAnswered) -> None:
+        if self._picture_sender is not None:
+            self._picture_sender.answered(event.number, event.problem)
+        elif event.number == SUPPORT_TEST and not event.problem:
+            self._begin_pictures()
+
     # Beginning and end --------------------------------------------------------------------------------
 
     def on_load(self) -> None:
@@ -200,8 +267,13 @@ class DragganApp(AppBase):
         self.set_keymap(self.options.keymap)
 
     def on_mount(self) -> None:
-        self.app_resume_signal.subscribe(self, lambda _: self.action_redraw())
+        self.app_resume_signal.subscribe(self, lambda _: self._resume())
         self.call_after_refresh(self.open_editor)
+
+    def _resume(self) -> None:
+        """Paint everything. The terminal may be another one now, and is asked again whether it shows pictures."""
+        self._end_pictures()
+        self.action_redraw()
 
     async def open_editor(self) -> None:
         """Open the editor; first ask about a session that was not closed, if there is one."""
@@ -253,6 +325,7 @@ class DragganApp(AppBase):
 
     async def _start(self, running_engine: EngineProcess | None) -> None:
         await self.push_screen(self.editor)
+        self.editor.panels.canvas.use_pictures(self._picture_sender)
         if (color_guess := self.options.color_guess) is not None:
             if color_guess.worth_asking:
                 self.set_timer(ANSWER_TIME, self._mention_few_colors)
@@ -316,6 +389,9 @@ class DragganApp(AppBase):
         """Paint the whole screen again, over what other programs have written on it."""
         if isinstance(self.terminal_driver, TerminalDriver):
             self.terminal_driver.clear()
+        if self._picture_sender is not None:  # the terminal may have forgotten its pictures
+            self._end_pictures()
+            self._begin_pictures()
         self.screen.refresh(layout=True)
 
     async def on_leave_editor(self, event: LeaveEditor) -> None:

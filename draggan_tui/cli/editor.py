@@ -25,11 +25,13 @@ from draggan_tui.cli.options import (
     ColorsOption,
     EditorDeviceOption,
     EditorModelOption,
+    GraphicsOption,
     InversionMethodOption,
     InversionStepsOption,
     LandmarksOption,
     LatentOption,
     OntoOption,
+    PicturesOption,
     PsiOption,
     RefineOption,
     SeedOption,
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from draggan_tui.config.themes import EditorTheme
     from draggan_tui.terminal.cell_shape import CellShape
     from draggan_tui.terminal.color_depth import ColorGuess
+    from draggan_tui.terminal.picture_support import PictureSupport
 
 
 ALIGNMENT_OPTIONS = {"--align", "--onto", "--landmarks", "--refine"}
@@ -82,6 +85,7 @@ def editor(
     theme: ThemeOption = None,
     color: ColorsOption = None,
     cells: CellShapeOption = None,
+    graphics: PicturesOption = None,
     _version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
     ] = False,
@@ -103,7 +107,7 @@ def editor(
         from draggan_tui.cli.photograph_alignment import read_alignment
 
         alignment = read_alignment(align, onto, landmarks, accepts_licence=accept_licence, refine=refine)
-    editor_options = configured_options(model, device, theme, color, cells)
+    editor_options = configured_options(model, device, theme, color, cells, graphics)
     from draggan_tui.cli.resume import interrupted_session
     from draggan_tui.client.engine_process import EngineOptions, start_engine
 
@@ -197,10 +201,16 @@ class ConfiguredOptions:
     keymap: Mapping[str, str]
     color_guess: ColorGuess | None
     cell_shape: CellShape
+    pictures: PictureSupport
 
 
 def configured_options(
-    model: str | None, device: str | None, theme: str | None, color: ColorOption | None, cells: CellsOption | None
+    model: str | None,
+    device: str | None,
+    theme: str | None,
+    color: ColorOption | None,
+    cells: CellsOption | None,
+    graphics: GraphicsOption | None,
 ) -> ConfiguredOptions:
     """Read the configuration for what the command line leaves out.
 
@@ -211,6 +221,7 @@ def configured_options(
     """
     from draggan_tui.cli import textual_environment
     from draggan_tui.config import key_settings, settings_file, themes
+    from draggan_tui.terminal.picture_support import picture_support
 
     config_file = settings_file.read_config()
     editor_defaults = config_file.config.editor
@@ -224,6 +235,7 @@ def configured_options(
         keymap=key_settings.configured_keys(config_file),
         color_guess=color_guess,
         cell_shape=_cell_shape(editor_defaults.cells if cells is None else cells.value),
+        pictures=picture_support(os.environ, editor_defaults.graphics if graphics is None else graphics.value),
     )
 
 

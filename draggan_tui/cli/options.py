@@ -65,6 +65,14 @@ class CellsOption(StrEnum):
     octant = "octant"
 
 
+class GraphicsOption(StrEnum):
+    """How images are shown in pixels instead of cells."""
+
+    auto = "auto"
+    kitty = "kitty"
+    none = "none"
+
+
 SeedOption = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="The seed of the image to start from.")]
 PsiOption = Annotated[
     float | None,
@@ -156,6 +164,15 @@ CellShapeOption = Annotated[
         metavar="SHAPE",
         help="How sharp images are in truecolor: half (two parts a cell), quadrant (4), sextant (6), octant (8, in the newest "
         "terminals), or auto: sextant in terminals that are known to draw it, else half. Default: as configured, else auto.",
+    ),
+]
+PicturesOption = Annotated[
+    GraphicsOption | None,
+    typer.Option(
+        "--graphics",
+        metavar="PROTOCOL",
+        help="Whether the image is a picture in pixels: kitty (its protocol, with placeholders), none, or auto: where the "
+        "terminal says that it can (kitty from 0.28, Ghostty, Rio). Default: as configured, else auto.",
     ),
 ]
 

@@ -29,6 +29,7 @@ class EditorDefaults(TomlTable):
     theme: Text = "dark"
     color: Literal["auto", "truecolor", "256", "16", "none"] = "auto"
     cells: Literal["auto", "half", "quadrant", "sextant", "octant"] = "auto"
+    graphics: Literal["auto", "kitty", "none"] = "auto"
     model: Text = DEFAULT_MODEL
     device: Text = "auto"
     escape_delay: Annotated[int, Field(ge=0, le=10_000)] = 0
@@ -124,6 +125,7 @@ def config_template() -> str:
         "theme": f"{', '.join(themes.bundled_theme_names())}, the name of one in themes/ beside this file, or a path",
         "color": "auto, truecolor, 256, 16 or none",
         "cells": "how sharp images are in truecolor: auto, half, quadrant, sextant or octant",
+        "graphics": "whether the image is a picture in pixels instead of cells: auto, kitty (its protocol) or none",
         "model": "auto (the bundled one that suits the machine), a name (draggan-tui models list) or a full path",
         "device": "auto, cpu, cuda, cuda:1, mps",
         "escape_delay": "how long Escape waits for the rest of a key's sequence, in milliseconds; 0: 100, over SSH 500",

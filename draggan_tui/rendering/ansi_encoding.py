@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from draggan_tui.rendering.cells import BOLD, REVERSE, UNDERLINE, UPPER_HALF, Cells
 from draggan_tui.rendering.dithering import ColorDepth, nearest_numbers
+from draggan_tui.terminal.kitty_graphics import DIACRITICS, PLACEHOLDER
 
 _SPACE_CODE = ord(" ")
+_PICTURE_KEY = 1 << 24  # is added to the number of a picture, whose key as a colour must be no colour's
 
 
 def encode_rows(cells: Cells, depth: ColorDepth) -> list[str]:
@@ -19,11 +21,17 @@ def encode_rows(cells: Cells, depth: ColorDepth) -> list[str]:
     What a cell shares with the one before it is not sent again. If the depth is "none", no colour is sent at all.
     """
     fg, bg = _color_keys(cells.fg, depth), _color_keys(cells.bg, depth)
-    is_undecorated = (cells.style & (UNDERLINE | REVERSE)) == 0
-    one_color = (cells.char == UPPER_HALF) & (fg == bg) & is_undecorated & (depth != "none")
-    code_points = np.where(one_color, _SPACE_CODE, cells.char)
+    style, chars = cells.style, cells.char
+    picture = cells.picture if depth != "none" else None
+    if picture is not None:
+        shows_picture = picture[..., 0] > 0
+        fg, bg = np.where(shows_picture, _PICTURE_KEY + picture[..., 0].astype(np.int32), fg), bg * ~shows_picture
+        style, chars = np.where(shows_picture, 0, style), np.where(shows_picture, PLACEHOLDER, chars)
+    is_undecorated = (style & (UNDERLINE | REVERSE)) == 0
+    one_color = (chars == UPPER_HALF) & (fg == bg) & is_undecorated & (depth != "none")
+    code_points = np.where(one_color, _SPACE_CODE, chars)
     fg = _carry_forward(fg, (code_points != _SPACE_CODE) | ~is_undecorated)
-    new_style = _changes(cells.style, first_key=0)
+    new_style = _changes(style, first_key=0)
     new_fg = (_changes(fg, first_key=-1) | new_style) & (fg >= 0)
     new_bg = _changes(bg, first_key=-1) | new_style
     if depth == "none":
@@ -31,7 +39,7 @@ def encode_rows(cells: Cells, depth: ColorDepth) -> list[str]:
 
     byte_parts = [
         _code_where(new_style | new_fg | new_bg, b"\x1b["),
-        _style_codes()[cells.style] * new_style[..., None],
+        _style_codes()[style] * new_style[..., None],
         _code_where(new_style & (new_fg | new_bg), b";"),
         _color_codes(fg, depth, background=False) * new_fg[..., None],
         _code_where(new_fg & new_bg, b";"),
@@ -39,6 +47,8 @@ def encode_rows(cells: Cells, depth: ColorDepth) -> list[str]:
         _code_where(new_style | new_fg | new_bg, b"m"),
         _utf8(code_points),
     ]
+    if picture is not None:
+        byte_parts += [_utf8(np.where(shows_picture, DIACRITICS[picture[..., axis]], 0)) for axis in (1, 2)]
     row_bytes = np.concatenate(byte_parts, axis=2)
     row_bytes = row_bytes.reshape(cells.rows, cells.columns * row_bytes.shape[2])
     row_ends = _code_where(np.ones(cells.rows, dtype=np.bool_), b"\x1b[0m\n")
@@ -101,7 +111,21 @@ def _color_codes(cell_keys: NDArray[np.int32], depth: ColorDepth, background: bo
     """Return `uint8 [rows, columns, k]`: the SGR parameters of each colour, with zeros between them."""
     if depth == "none":
         return np.zeros((*cell_keys.shape, 0), dtype=np.uint8)
-    cell_keys = np.maximum(cell_keys, 0)
+    is_picture = cell_keys > _PICTURE_KEY
+    if not is_picture.any():
+        return _rgb_or_palette_codes(np.maximum(cell_keys, 0), depth, background)
+    color_codes = _rgb_or_palette_codes(np.where(is_picture, 0, np.maximum(cell_keys, 0)), depth, background)
+    (numbered_codes,) = _color_tables("256", background)
+    return np.concatenate(
+        [
+            color_codes * ~is_picture[..., None],
+            numbered_codes[np.where(is_picture, cell_keys - _PICTURE_KEY, 0)] * is_picture[..., None],
+        ],
+        axis=2,
+    )
+
+
+def _rgb_or_palette_codes(cell_keys: NDArray[np.int32], depth: ColorDepth, background: bool) -> NDArray[np.uint8]:
     color_tables = _color_tables(depth, background)
     if len(color_tables) == 1:
         return color_tables[0][cell_keys]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import codecs
+import fcntl
 import os
 import re
 import select
 import signal
+import struct
 import termios
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -17,17 +19,19 @@ from typing import TYPE_CHECKING, Any
 from textual.events import Key
 from textual.message import Message
 
-from draggan_tui.terminal.color_answers import AnswerParser
-from draggan_tui.terminal.color_depth import QUESTION
-from draggan_tui.terminal.textual_internals import TerminalDriverBase
+from draggan_engine.core.geometry import Size
+from draggan_tui.terminal.answer_parser import LONGEST_ANSWER, AnswerParser
+from draggan_tui.terminal.textual_internals import AppBase, TerminalDriverBase
 
 if TYPE_CHECKING:
     from textual.app import App
 
 ESCAPE = "\x1b"
-INTRODUCERS = "[OP\\"
+INTRODUCERS = "[OP_\\"
 """Characters that follow Escape in the sequences of keys and the mouse, and in answers of the terminal."""
-_BEGINNING = re.compile(r"\x1b(\[(M.{0,2}|[0-?]*[ -/]*)|O[0-9;]*|P([01]([$+](r.*)?)?)?|\\)?", re.DOTALL)
+_BEGINNING = re.compile(
+    r"\x1b(\[(M.{0,2}|[0-?]*[ -/]*)|O[0-9;]*|P([01]([$+](r.*)?)?|>(\|.*)?)?|_(G.*)?|\\)?", re.DOTALL
+)
 """The beginning of such a sequence, which may continue."""
 LONGEST_WAIT = 0.1  # seconds between two checks whether the driver has to stop
 
@@ -54,7 +58,7 @@ class EscapeParser(AnswerParser):
         if self.deadline is not None and (self._since_escape + data)[1:2] not in INTRODUCERS:
             yield from self._give_up()
         self._is_split = self.deadline is not None and (self._is_split or self._since_escape == ESCAPE)
-        self._since_escape = (self._since_escape + data)[-64:]
+        self._since_escape = (self._since_escape + data)[-LONGEST_ANSWER:]
         self._since_escape = self._since_escape[max(self._since_escape.rfind(ESCAPE), 0) :]
         yield from super().feed(data)
         if self.deadline is not None and not _BEGINNING.fullmatch(self._since_escape):
@@ -80,15 +84,17 @@ class TerminalDriver(TerminalDriverBase):
     - Suspending stops the process only if a shell can continue it, and never in the middle of a write.
     - After a SIGSTOP there is still only one pair of threads, and everything is painted again.
     - Bytes that are not UTF-8 are no error, and a terminal that has disappeared is a hangup.
-    """
+    - The app's questions are asked at the start, and after a stop, when it may be another terminal.
 
-    asks_colors = False
-    """Whether the parser expects an answer about colours."""
+    Attributes:
+        last_words: returns what is written before the terminal is given back.
+    """
 
     def __init__(
         self, app: App[Any], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None
     ) -> None:
         super().__init__(app, debug=debug, mouse=mouse, size=size)
+        self.last_words: Callable[[], str] = lambda: ""
         self.loop.add_signal_handler(signal.SIGTSTP, self.suspend)
         self.loop.add_signal_handler(signal.SIGCONT, self._resume_after_stop)
 
@@ -98,6 +104,29 @@ class TerminalDriver(TerminalDriverBase):
             if columns and rows:
                 return columns, rows
         return 80, 24
+
+    @property
+    def _questions(self) -> str:
+        return self.app.start_questions if isinstance(self.app, AppBase) else ""
+
+    def start_application_mode(self) -> None:
+        super().start_application_mode()  # type: ignore[no-untyped-call]
+        if self.is_writing and self._questions:
+            self.write(self._questions)
+            self.flush()
+
+    def stop_application_mode(self) -> None:
+        if self.is_writing:
+            self.write(self.last_words())
+        super().stop_application_mode()
+
+    def cell_pixels(self) -> Size:
+        """Return how many pixels of the terminal a cell has: 8×16 where the terminal does not say."""
+        with suppress(OSError, struct.error):
+            rows, columns, width, height = struct.unpack("HHHH", fcntl.ioctl(self.fileno, termios.TIOCGWINSZ, bytes(8)))
+            if min(rows, columns, width, height) > 0:
+                return Size(max(1, width // columns), max(2, height // rows))
+        return Size(8, 16)
 
     # Stopping and continuing ------------------------------------------------------------------------------
 
@@ -133,7 +162,7 @@ class TerminalDriver(TerminalDriverBase):
 
     def run_input_thread(self) -> None:
         escape_parser = EscapeParser(self.debug)
-        if self.asks_colors:
+        if self._questions:
             escape_parser.expect_answer()
         decode_bytes = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
         while not self.exit_event.is_set():
@@ -155,15 +184,3 @@ class TerminalDriver(TerminalDriverBase):
     def _process(self, messages: Iterable[Message]) -> None:
         for message in messages:
             self.process_message(message)
-
-
-class AskingDriver(TerminalDriver):
-    """A driver that asks for the terminal's colours at the start, and after a stop, when it may be another terminal."""
-
-    asks_colors = True
-
-    def start_application_mode(self) -> None:
-        super().start_application_mode()  # type: ignore[no-untyped-call]
-        if self.is_writing:
-            self.write(QUESTION)
-            self.flush()

@@ -84,8 +84,17 @@ class TerminalDriverBase(LinuxDriver):
         return self._loop
 
     @property
+    def app(self) -> App[Any]:
+        return self._app
+
+    @property
     def debug(self) -> bool:
         return self._debug
+
+    @property
+    def waiting_writes(self) -> int:
+        """How many writes wait for the thread that makes them."""
+        return 0 if self._writer_thread is None else self._writer_thread._queue.qsize()
 
     @property
     def is_writing(self) -> bool:
@@ -176,7 +185,12 @@ class AppBase(App[None]):
     """An app that reports an unexpected error instead of printing a traceback over the terminal.
 
     It may close at any moment. A screen that was still opening then lacks its widgets, which is no error.
+
+    Attributes:
+        start_questions: what the driver asks the terminal; see the module of that name.
     """
+
+    start_questions = ""
 
     def report_fatal_error(self) -> None:
         """Called in an `except` block, before the app ends."""

@@ -12,6 +12,7 @@ from textual.color import Color
 from textual.content import Content
 from textual.geometry import Region
 from textual.message import Message
+from textual.timer import Timer
 
 from draggan_engine.core.geometry import Point, Size
 from draggan_tui.config.themes import CanvasColors
@@ -19,10 +20,14 @@ from draggan_tui.editor.viewport import Viewport
 from draggan_tui.rendering.cells import Cells
 from draggan_tui.rendering.compare import ComparedImages
 from draggan_tui.rendering.overlay import Overlay, compose_view
+from draggan_tui.rendering.picture import PictureSource, fits_picture, picture_parts, place_picture
 from draggan_tui.rendering.view_sampling import sample_view
+from draggan_tui.terminal.picture_sender import LIVE_SECONDS, MOST_SECONDS, Picture, PictureSender
 
 from .cell_widget import CellWidget
 
+REST_SECONDS = 0.3
+"""How long an image must not change before its picture is sent over a slow line."""
 MOST_CUT_ROWS = 8
 """Up to so many rows are repainted only as far to the right as they have changed."""
 
@@ -113,6 +118,9 @@ class Canvas(CellWidget):
         self._canvas_colors = CanvasColors()
         self._cells: Cells | None = None  # None: the placeholder is shown
         self._composed_for: object = None  # the size and colours of the cells
+        self._picture_sender: PictureSender | None = None
+        self._picture_source: PictureSource | None = None  # of the picture that was asked for last
+        self._rest_timer: Timer | None = None
 
     # What is shown ------------------------------------------------------------------------------------
 
@@ -152,6 +160,15 @@ class Canvas(CellWidget):
             self._placeholder_text = placeholder_text
             if self._cells is None:
                 self.refresh()
+
+    def use_pictures(self, sender: PictureSender | None) -> None:
+        """Show pictures in the place of cells. None: show cells only."""
+        self._picture_sender, self._picture_source = sender, None
+        self._update()
+
+    def update_picture(self) -> None:
+        """Show the picture that the terminal has now, if it is the right one."""
+        self._update()
 
     def render(self) -> RenderResult:
         return Content(self._placeholder_text)
@@ -200,7 +217,43 @@ class Canvas(CellWidget):
             self._sampled_for = (view, style.parts)
         # After a resize the overlay is of another window, until `show` is called again.
         overlay = self._shown_overlay if self._image_view == view else Overlay()
-        return compose_view(self._sampled_pixels, view, overlay, style)
+        cells = compose_view(self._sampled_pixels, view, overlay, style)
+        return self._with_picture(cells, image, view, overlay)
+
+    # Pictures -----------------------------------------------------------------------------------------
+
+    def _with_picture(
+        self, cells: Cells, image: NDArray[np.uint8] | ComparedImages, view: Viewport, overlay: Overlay
+    ) -> Cells:
+        """Return cells with a picture in the place of the image, and ask for a new picture if it is another one.
+
+        On a quick line the last picture stays until the next one has arrived. On a slow one cells are shown meanwhile, and
+        the picture is sent when nothing has changed for a moment.
+        """
+        sender = self._picture_sender
+        if sender is None or self.depth == "none" or not fits_picture(view):
+            return cells
+        parts = picture_parts(view, sender.cell_pixels())
+        columns, rows = view.window.width, view.window.height // 2
+        seconds = sender.seconds_for(columns * parts.width * rows * parts.height)
+        if seconds > MOST_SECONDS:
+            return cells
+        is_quick = seconds <= LIVE_SECONDS and not sender.is_late
+        source = PictureSource(image, view, overlay, self._canvas_colors, parts)
+        if self._picture_source is None or not source.looks_like(self._picture_source):
+            self._picture_source = source
+            picture = Picture(source, source.draw, columns, rows)
+            if self._rest_timer is not None:
+                self._rest_timer.stop()
+            if is_quick:
+                sender.send(picture)
+            else:
+                self._rest_timer = self.set_timer(REST_SECONDS, lambda: sender.send(picture))
+        shown = sender.shown
+        if shown is None or (shown.columns, shown.rows) != (columns, rows):
+            return cells
+        is_current = isinstance(shown.shows, PictureSource) and source.looks_like(shown.shows)
+        return place_picture(cells, view, overlay, shown.number) if is_current or is_quick else cells
 
     # Painting -----------------------------------------------------------------------------------------
 
