@@ -8,7 +8,7 @@ from pathlib import Path
 from draggan_tui import SCRIPT_MODEL
 
 from .processes import isolated_environment
-from .pseudo_terminal import SYNCHRONIZED, PseudoTerminal
+from .pseudo_terminal import PseudoTerminal
 
 PROGRAM = (sys.executable, "-c", "from draggan_tui.__main__ import main; main()")  # as the installed script does
 SEED = "42"
@@ -35,7 +35,7 @@ def open_editor(directory: Path, *arguments: str, model: str = SCRIPT_MODEL) -> 
     editor_command = [*PROGRAM, "--model", model, "--seed", SEED, *arguments]
     environment_variables = isolated_environment(directory / "home")
     terminal = PseudoTerminal(editor_command, directory=directory, variables=environment_variables, size=TERMINAL_SIZE)
-    terminal.send(SYNCHRONIZED)
+    terminal.synchronize()
     return terminal
 
 
