@@ -21,7 +21,7 @@ ENDLESS_PAIR: PairPoints = ((128, 128), (12, 12))
 """No drag reaches this target; the paper's method goes on to the step limit."""
 _TYPED_PAIR = "".join(f":{x},{y}\r\r" for x, y in ENDLESS_PAIR)
 
-_HALF_BLOCK = "▀".encode()
+HALF_BLOCK = "▀".encode()
 _MIN_IMAGE_CELLS = 1000  # fewer half-blocks may be an ornament
 
 
@@ -56,4 +56,4 @@ def wait_for_image(terminal: PseudoTerminal) -> float:
 
 def shows_image(output: bytes | bytearray) -> bool:
     """Return whether an output contains an image, or a good part of one."""
-    return output.count(_HALF_BLOCK) >= _MIN_IMAGE_CELLS
+    return output.count(HALF_BLOCK) >= _MIN_IMAGE_CELLS
