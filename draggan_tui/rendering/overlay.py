@@ -18,7 +18,7 @@ from draggan_engine.core.geometry import Size
 from draggan_tui.config.themes import CanvasColors
 from draggan_tui.editor.viewport import Viewport
 from draggan_tui.rendering.cell_parts import PARTS
-from draggan_tui.rendering.cells import BOLD, REVERSE, Cells
+from draggan_tui.rendering.cells import BOLD, CURSOR, REVERSE, Cells
 from draggan_tui.rendering.dithering import ColorDepth, dither
 from draggan_tui.rendering.glyphs import Glyph, PairMark, place_glyphs
 from draggan_tui.rendering.halfblocks import SHADES, colored_shades, halfblocks, shades
@@ -142,6 +142,8 @@ def compose(image: NDArray[np.uint8], overlay: Overlay, style: CanvasStyle) -> C
         _draw_glyph(cells, glyph)
         cells.fg[glyph.row, glyph.column] = glyph_color
         cells.bg[glyph.row, glyph.column] = legible_ground(mean_ground, glyph_color, flat=style.depth == "16")
+    if overlay.cursor is not None:
+        _mark_cursor(cells, overlay.cursor)
     return cells
 
 
@@ -177,6 +179,13 @@ def _paint_marks(pixels: NDArray[np.uint8], overlay: Overlay, colors: CanvasColo
     if overlay.cursor is not None:
         cross_pixels = cross(overlay.cursor)
         paint(pixels, cross_pixels, visible_color(pixels, cross_pixels, (colors.cursor, BLACK, WHITE)))
+
+
+def _mark_cursor(cells: Cells, cursor: tuple[int, int]) -> None:
+    """Mark the cells that the cursor is drawn in."""
+    for column, row in cross(cursor):
+        if 0 <= row < 2 * cells.rows and 0 <= column < cells.columns:
+            cells.style[row // 2, column] |= CURSOR
 
 
 def _shades_with_marks(tinted_image: NDArray[np.uint8], pixels: NDArray[np.uint8]) -> Cells:

@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.events import Key, Resize
 from textual.screen import Screen
 
+from draggan_engine import MOST_PREVIEWS_PER_SECOND
 from draggan_engine.core.errors import EditError, ThemeError
 from draggan_tui.client.advice import with_advice
 from draggan_tui.client.engine_client import EngineClient
@@ -65,6 +66,7 @@ class EditorScreen(Screen[None]):
         engine: its events come as `EngineEvent` and `EngineLost`.
         depth: how many colours the terminal takes.
         shape: how the cells of images are divided.
+        previews_per_second: how many previews of a drag are shown at most.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -74,7 +76,14 @@ class EditorScreen(Screen[None]):
     HORIZONTAL_BREAKPOINTS = editor_layout.HORIZONTAL_BREAKPOINTS
     VERTICAL_BREAKPOINTS = editor_layout.VERTICAL_BREAKPOINTS
 
-    def __init__(self, state: EditorState, engine: EngineClient, depth: ColorDepth, shape: CellShape) -> None:
+    def __init__(
+        self,
+        state: EditorState,
+        engine: EngineClient,
+        depth: ColorDepth,
+        shape: CellShape,
+        previews_per_second: int = MOST_PREVIEWS_PER_SECOND,
+    ) -> None:
         super().__init__()
         self.state, self.engine = state, engine
         self.context = CommandContext.create(state, engine, self)
@@ -83,7 +92,7 @@ class EditorScreen(Screen[None]):
         self.panels = EditorLayout(self, state, self.context.images, depth, shape)
         self.session = EditorSession(self)
         self.photographs = Photographs(self)
-        self._engine_events = EngineEvents(self)
+        self._engine_events = EngineEvents(self, previews_per_second)
         self._passed_keys: list[Key] = []
 
     def compose(self) -> ComposeResult:

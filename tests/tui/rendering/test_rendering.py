@@ -428,7 +428,7 @@ def test_a_line_does_not_include_its_ends() -> None:
 
 def strip_of(depth: ColorDepth = "truecolor") -> CellStrip:
     cells = halfblocks(image_of([RED, RED, GREEN, BLUE], [BLUE, BLUE, BLUE, WHITE]))
-    return CellStrip(cells, depth, encode_rows(cells, depth)[0])
+    return CellStrip(cells, depth)
 
 
 def test_a_strip_makes_segments_when_they_are_needed() -> None:
