@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from string import ascii_lowercase
 from types import ModuleType
 from typing import ClassVar
 
@@ -16,10 +17,10 @@ from draggan_engine.core.errors import EditError, ThemeError
 from draggan_tui.client.advice import with_advice
 from draggan_tui.client.engine_client import EngineClient
 from draggan_tui.config import themes
-from draggan_tui.editor.commands import drag, history, mask, mouse, photograph, points, session, view
+from draggan_tui.editor.commands import drag, history, labels, mask, mouse, photograph, points, session, view
 from draggan_tui.editor.commands.context import CommandContext, MessageKind
 from draggan_tui.editor.file_latent import FileLatent
-from draggan_tui.editor.modes import LoadingModel
+from draggan_tui.editor.modes import Idle, Labels, LoadingModel
 from draggan_tui.editor.photograph import PhotographStart
 from draggan_tui.editor.state import EditorState
 from draggan_tui.keymap import KEY_BINDINGS, KeyBinding
@@ -38,6 +39,7 @@ from .photographs import Photographs
 COMMAND_MODULES: dict[str, ModuleType] = {
     "drag": drag,
     "history": history,
+    "labels": labels,
     "mask": mask,
     "photograph": photograph,
     "points": points,
@@ -108,6 +110,8 @@ class EditorScreen(Screen[None]):
 
     async def action_run(self, id: str) -> None:
         """Run the command of a binding."""
+        if id != "cancel":
+            self._remove_labels()
         binding = KEY_BINDINGS[id]
         command = command_function(binding)
         if binding.command.startswith("screen."):
@@ -188,7 +192,18 @@ class EditorScreen(Screen[None]):
     # Keys and mouse -------------------------------------------------------------------------------------
 
     def on_key(self, key_event: Key) -> None:
+        letter = key_event.key
+        if isinstance(self.state.mode, Labels) and letter in tuple(ascii_lowercase):
+            key_event.stop()
+            self.begin_command()
+            self.attempt(lambda: labels.jump_to_label(self.context, letter))
+            return
         self._passed_keys.append(key_event)  # on its way to the application, which looks its binding up
+
+    def _remove_labels(self) -> None:
+        """Remove the letters at points: the user does something else."""
+        if isinstance(self.state.mode, Labels):
+            self.state.mode = Idle()
 
     def has_passed(self, key_event: Key) -> bool:
         """Return whether a key that has come to the application came by way of the editor, and forget it."""
@@ -202,6 +217,7 @@ class EditorScreen(Screen[None]):
 
     def on_canvas_pressed(self, canvas_event: Canvas.Pressed) -> None:
         self.begin_command()
+        self._remove_labels()
         command = mouse.press if canvas_event.button == 1 else mouse.delete_at
         self.attempt(lambda: command(self.context, canvas_event.point))
 
@@ -217,6 +233,7 @@ class EditorScreen(Screen[None]):
 
     def on_canvas_wheel(self, canvas_event: Canvas.Wheel) -> None:
         self.begin_command()
+        self._remove_labels()
         self.attempt(lambda: view.zoom_about(self.context, canvas_event.step, canvas_event.point))
 
     # Engine ---------------------------------------------------------------------------------------------

@@ -256,6 +256,20 @@ def test_glyphs_over_an_image() -> None:
     assert cells.bg[0, 2].tolist() == cells.bg[1, 3].tolist() == list(BLACK)
 
 
+@pytest.mark.parametrize("depth", DEPTHS)
+@pytest.mark.parametrize("ground", [BLACK, WHITE, (120, 120, 120)])
+def test_letters_cover_points_and_contrast_with_every_ground(depth: ColorDepth, ground: tuple[int, int, int]) -> None:
+    overlay = Overlay(
+        cursor=(1, 0), pairs=(PairMark(1, (1, 0)),), labels={"a": (1, 0), "b": (4, 3), "c": (9, 0), "d": (0, -2)}
+    )
+    cells = compose(flat(6, 4, ground), overlay, CanvasStyle(depth, COLORS))
+    assert (text(cells)[0][1], text(cells)[1][4]) == ("a", "b")
+    assert not set("cd") & set("".join(text(cells)))
+    for row, column in ((0, 1), (1, 4)):
+        assert cells.style[row, column] == (BOLD | REVERSE if depth == "none" else BOLD)
+        assert {tuple(cells.fg[row, column]), tuple(cells.bg[row, column])} == {BLACK, WHITE}
+
+
 def test_a_disabled_pair_has_other_paler_glyphs_and_no_line() -> None:
     pairs = (PairMark(1, (1, 0), (8, 0)), PairMark(2, (1, 2), (8, 2), enabled=False))
     for depth in ("truecolor", "none"):
