@@ -24,9 +24,9 @@ from .in_domain import in_domain_area
 from .inversion import InversionEnd, InversionReason, InversionStage, InversionStep, InversionTask
 from .losses import peak_signal_to_noise, rgb_images
 
-PTI_STEP_SIZE = 3e-4  # Roich et al. 2022
-# Hybrid refinement (arXiv 2301.12141) has fixed step sizes, 1.5e-3 and 9e-2. Here they are shares of the root mean square of
-# each variable, because the weights and features of some models are a thousand times as large as those of others.
+# Roich et al. 2022 (PTI) have a fixed step size of 3e-4, hybrid refinement (arXiv 2301.12141) has 1.5e-3 and 9e-2. Here they
+# are shares of the root mean square of each variable, because the weights and features of some models are a thousand times as
+# large as those of others.
 WEIGHT_STEP_SHARE, FEATURE_STEP_SHARE = 2e-4, 1.0
 HYBRID_WEIGHT_SHARE = 0.5  # of the steps of a hybrid refinement, after which the weights stay
 LARGE_ROWS = 512  # of images that are rendered twice in each step, to save memory
@@ -189,10 +189,7 @@ class Refinement(InversionStage):
         is_free = name in self._free
         progress = (self._step - self._settings.search_steps + 1) / (tuning_steps if is_free else self._weight_steps)
         ramp_down = 0.5 - 0.5 * math.cos(math.pi * min(1.0, (1 - progress) / RAMP_DOWN_SHARE))
-        if self._settings.method == "pti":
-            peak = PTI_STEP_SIZE
-        else:
-            peak = (FEATURE_STEP_SHARE if is_free else WEIGHT_STEP_SHARE) * self._scales[name]
+        peak = (FEATURE_STEP_SHARE if is_free else WEIGHT_STEP_SHARE) * self._scales[name]
         return peak * min(1.0, progress / RAMP_UP_SHARE) * max(ramp_down, 0.01)
 
     @torch.no_grad()

@@ -98,7 +98,7 @@ def test_without_room_in_the_cache_the_covariance_is_used_all_the_same(
     model = load_model(str(save_tiny(tmp_path / "tiny.safetensors")), "cpu")
     with caplog.at_level(logging.WARNING, "draggan_engine"):
         covariance = covariance_in_use(model)
-    assert torch.allclose(covariance, estimate_w_covariance(model.generator.mapping), rtol=1e-3, atol=1e-4)
+    assert torch.allclose(covariance, estimate_w_covariance(model.generator.mapping), rtol=1e-3, atol=1e-6)
     assert estimated == [model.generator.mapping]
     assert "not kept for the next start" in caplog.text
 
@@ -109,7 +109,7 @@ def test_the_bundled_models_come_with_their_covariances(estimated: list[MappingN
         shipped = read_w_covariance(bundled_w_covariance(model.sha256), model.info.w_dim)
         difference = shipped - estimate_w_covariance(model.generator.mapping)
         # Processors round differently: up to 2·10⁻⁵ was seen.
-        assert float(difference.norm()) < 1e-3 * float(shipped.norm())
+        assert float(difference.norm()) < 1e-4 * float(shipped.norm())
         covariance_in_use(model)
     assert not estimated
     shipped_files = {path.stem for path in bundled_w_covariance("").parent.iterdir()}
