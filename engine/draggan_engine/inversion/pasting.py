@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from draggan_engine.core.geometry import Size, rescale
+from draggan_engine.core.geometry import Point, Size, rescale
 
 from .alignment import Similarity, crop_photograph
 
@@ -42,8 +42,8 @@ def paste_change(
 
     Where only colours and shades change, the change is added, and the photograph keeps its detail. Where details have moved,
     the photograph is replaced by the edited image, in the photograph's own colours: its details are still at their old
-    places there, so that a sum would show them twice. The change fades out at the border of the crop and beyond the mask.
-    Where no channel changes by two levels or more, the photograph keeps its pixels.
+    places there, so that a sum would show them twice. The change fades out at each side of the crop beyond which the
+    photograph continues, and beyond the mask. Where no channel changes by two levels or more, the photograph keeps its pixels.
 
     Args:
         photograph: `uint8 [height, width, 3]`, writable.
@@ -56,8 +56,7 @@ def paste_change(
     if not change.any():
         return
     height, width = change.shape[:2]
-    fade_width = BORDER_FADE_SHARE * min(height, width)
-    weights = np.outer(_border_fade(height, fade_width), _border_fade(width, fade_width))
+    weights = _border_weights(similarity, Size(width, height), Size(*photograph.shape[1::-1]))
     if mask is not None:
         weights *= _soft_area(mask, MASK_FADE_SHARE / 2)
     moved = _moved_details(change)
@@ -108,10 +107,43 @@ def crop_box(similarity: Similarity, crop_size: Size, photograph_size: Size) -> 
 # ------------------------------------------------------------------------------------------------------
 
 
-def _border_fade(length: int, fade_width: float) -> NDArray[np.float64]:
-    """Return the weights of an axis: 0 at both ends, rising smoothly to 1."""
+def _border_weights(similarity: Similarity, crop_size: Size, photograph_size: Size) -> NDArray[np.float64]:
+    """Return weights `[H, W]` that rise from 0 to 1 at each side of the crop beyond which the photograph continues.
+
+    At the other sides they are 1 up to the border: without pixels beyond it there can be no seam.
+    """
+    fade_width = BORDER_FADE_SHARE * min(crop_size)
+    margin = 0.5 + similarity.scale / 2  # from the centre of the outermost pixel to the next pixel of the photograph
+    left, top, right, bottom = -margin, -margin, crop_size.width - 1 + margin, crop_size.height - 1 + margin
+
+    def photograph_continues(*side: Point) -> bool:
+        for ends, length in zip(zip(*map(similarity.inverse.apply, side), strict=True), photograph_size, strict=True):
+            if max(ends) < 0 or min(ends) > length - 1:
+                return False
+        return True
+
+    columns = _side_weights(
+        crop_size.width,
+        fade_width if photograph_continues((left, top), (left, bottom)) else 0,
+        fade_width if photograph_continues((right, top), (right, bottom)) else 0,
+    )
+    rows = _side_weights(
+        crop_size.height,
+        fade_width if photograph_continues((left, top), (right, top)) else 0,
+        fade_width if photograph_continues((left, bottom), (right, bottom)) else 0,
+    )
+    return np.outer(rows, columns)
+
+
+def _side_weights(length: int, start_width: float, end_width: float) -> NDArray[np.float64]:
+    """Return the weights of an axis, which rise smoothly from 0 at each end to 1 at a distance; a distance of 0 means no rise."""
     from_start = np.arange(length, dtype=np.float64)
-    share = np.clip(np.minimum(from_start, length - 1 - from_start) / fade_width, 0, 1)
+    shares = [
+        np.clip(from_end / width, 0, 1)
+        for from_end, width in ((from_start, start_width), (length - 1 - from_start, end_width))
+        if width > 0
+    ]
+    share = np.minimum.reduce([np.ones(length), *shares])
     return np.asarray(share * share * (3 - 2 * share))
 
 

@@ -140,6 +140,27 @@ def test_nothing_changes_outside_the_crop_and_little_at_its_border(similarity: S
     assert changes.max() <= 52  # the filter overshoots
 
 
+@pytest.mark.parametrize("photograph_size", [(64, 64), (48, 48), (150, 150)])
+def test_a_crop_of_the_whole_photograph_changes_up_to_the_border(photograph_size: tuple[int, int]) -> None:
+    photograph = smooth_image(*photograph_size)
+    similarity = Similarity.of_scale(CROP_SIZE.width / photograph_size[0])
+    before = crop_photograph(photograph, similarity, CROP_SIZE)
+    pasted = photograph.copy()
+    paste_change(pasted, similarity, before, before + np.uint8(50))
+    assert (levels(pasted, photograph) == 50).all()
+
+
+def test_a_change_fades_out_only_where_the_photograph_continues() -> None:
+    photograph = smooth_image(100, 64)
+    similarity = Similarity(1 + 0j, 0j)  # the left part of the photograph
+    before = crop_photograph(photograph, similarity, CROP_SIZE)
+    pasted = photograph.copy()
+    paste_change(pasted, similarity, before, before + np.uint8(50))
+    changes = levels(pasted, photograph)
+    assert (changes[:, :59] == 50).all()
+    assert (np.diff(changes[30, 59:64]) < 0).all() and not changes[:, 63:].any()
+
+
 def test_a_change_stays_in_the_mask_and_fades_out_beyond_it() -> None:
     photograph = smooth_image(256, 256)
     similarity = Similarity(1 + 0j, 0j)
