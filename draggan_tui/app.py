@@ -20,6 +20,7 @@ from textual.app import App, ComposeResult
 from textual.events import Event, Key
 from textual.filter import LineFilter
 
+from draggan_engine import MOST_PREVIEWS_PER_SECOND
 from draggan_engine.storage.session_lock import remove_stale_lock
 from draggan_tui.config import paths
 from draggan_tui.rendering.loading_text import model_label
@@ -58,6 +59,7 @@ class Options:
         keymap: the bindings that the user has changed: their ids and the keys, separated by commas.
         color_guess: how many colours the terminal seems to have. None: the user chose their number.
         cell_shape: how the cells of images are divided.
+        fps: how many images of a drag are shown in a second at most.
         engine: an engine that already runs for the session that is opened.
     """
 
@@ -76,6 +78,7 @@ class Options:
     keymap: Mapping[str, str] = field(default_factory=dict)
     color_guess: ColorGuess | None = None
     cell_shape: CellShape = "half"
+    fps: int = MOST_PREVIEWS_PER_SECOND
     engine: EngineProcess | None = None
 
 
@@ -121,10 +124,13 @@ class DragganApp(AppBase):
         from draggan_tui.client.engine_client import EngineClient
         from draggan_tui.client.engine_process import EngineOptions
         from draggan_tui.editor.state import EditorState
+        from draggan_tui.rendering.screen_image import ScreenImage
         from draggan_tui.screens.editor import EditorScreen
         from draggan_tui.screens.editor_messages import EngineEvent, EngineLost
 
         options = self.options
+        if isinstance(self.terminal_driver, TerminalDriver):
+            self.terminal_driver.use_screen_image(ScreenImage())
         self.engine = EngineClient(
             EngineOptions(options.model, options.device, options.out, options.latent)
             if resumed_session is None
@@ -140,7 +146,7 @@ class DragganApp(AppBase):
             editor_state = EditorState.new(first_edit, options.psi)
         else:
             editor_state = EditorState.resuming(resumed_session.edit)
-        self.editor = EditorScreen(editor_state, self.engine, self.color_depth, options.cell_shape)
+        self.editor = EditorScreen(editor_state, self.engine, self.color_depth, options.cell_shape, options.fps)
         if resumed_session is not None:
             self.editor.context.sync.directory = resumed_session.directory
         elif options.photograph is not None:

@@ -51,6 +51,13 @@ KEY_GROUPS: dict[str, tuple[KeyBinding, ...]] = {
         KeyBinding("side-panel", "p", "hide or show the panels beside the image", "screen.toggle_side_panel"),
         KeyBinding("image-only", "P", "hide or show all but the image", "screen.toggle_image_only"),
         KeyBinding("goto", "colon", "to typed coordinates: 64,70 or +3,-2", "screen.open_goto", shown_keys=":"),
+        KeyBinding(
+            "labels",
+            "apostrophe",
+            "letters at points worth dragging: type one to go there",
+            "labels.label_points",
+            shown_keys="'",
+        ),
     ),
     "Points": (
         KeyBinding(

@@ -21,7 +21,7 @@ import pyte
 from PIL import Image
 
 from draggan_tui.benchmarks.processes import isolated_environment
-from draggan_tui.benchmarks.pseudo_terminal import FRAME_END, SYNCHRONIZED, PseudoTerminal
+from draggan_tui.benchmarks.pseudo_terminal import FRAME_END, PseudoTerminal
 from draggan_tui.config.themes import load_theme
 from scripts.screen_reader import ScreenReader, shows_image, shows_text
 from scripts.terminal_image import draw_screen
@@ -116,7 +116,7 @@ def record(script: Sequence[Step], directory: Path) -> Recording:
     with PseudoTerminal(command, directory=directory, variables=variables, size=SCREEN_SIZE) as terminal:
         sampler = TerminalSampler(terminal)
         reader = ScreenReader(terminal, SCREEN_SIZE)
-        terminal.send(SYNCHRONIZED)
+        terminal.synchronize()
         reader.wait_for(shows_image, "The image")
         for step in script:
             for key in KEY.findall(step.keys):

@@ -15,16 +15,19 @@ from draggan_tui import SCRIPT_MODEL
 
 from .editor import (
     ENDLESS_PAIR,
+    HALF_BLOCK,
     PROGRAM,
     SEED,
     PairPoints,
     open_editor,
     place_endless_pair,
-    shows_image,
     wait_for_image,
 )
 from .processes import isolated_environment, peak_process_memory
 from .pseudo_terminal import Frame, PseudoTerminal
+
+MIN_PREVIEW_CELLS = 30
+"""So many cells of the image at least change with a preview, and fewer when something moves over the image."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class EditorDrag(HeadlessDrag):
     """A drag in the editor.
 
     Attributes:
-        frame_rate: painted frames with an image, per second.
+        frame_rate: painted frames in which the image has changed, per second.
         frame_bytes: the median.
         screen_memory: peak of the screen's process, MB.
     """
@@ -134,14 +137,14 @@ def _pace(drag_record: dict[str, Any], step_count: int) -> float:
 
 
 def _frames_with_image(terminal: PseudoTerminal, last_text: bytes) -> list[Frame]:
-    """Return the frames with an image, until a text is painted.
+    """Return the frames in which the image has changed, until a text is painted.
 
     Raises:
         BenchmarkError: the text is not painted.
     """
     frames_with_image = []
     for painted_frame in terminal.frames():
-        if shows_image(painted_frame.bytes):
+        if painted_frame.bytes.count(HALF_BLOCK) >= MIN_PREVIEW_CELLS:
             frames_with_image.append(painted_frame)
         if last_text in painted_frame.bytes:
             return frames_with_image

@@ -8,7 +8,7 @@ from pathlib import Path
 from draggan_tui import SCRIPT_MODEL
 
 from .processes import isolated_environment
-from .pseudo_terminal import SYNCHRONIZED, PseudoTerminal
+from .pseudo_terminal import PseudoTerminal
 
 PROGRAM = (sys.executable, "-c", "from draggan_tui.__main__ import main; main()")  # as the installed script does
 SEED = "42"
@@ -21,7 +21,7 @@ ENDLESS_PAIR: PairPoints = ((128, 128), (12, 12))
 """No drag reaches this target; the paper's method goes on to the step limit."""
 _TYPED_PAIR = "".join(f":{x},{y}\r\r" for x, y in ENDLESS_PAIR)
 
-_HALF_BLOCK = "▀".encode()
+HALF_BLOCK = "▀".encode()
 _MIN_IMAGE_CELLS = 1000  # fewer half-blocks may be an ornament
 
 
@@ -35,7 +35,7 @@ def open_editor(directory: Path, *arguments: str, model: str = SCRIPT_MODEL) -> 
     editor_command = [*PROGRAM, "--model", model, "--seed", SEED, *arguments]
     environment_variables = isolated_environment(directory / "home")
     terminal = PseudoTerminal(editor_command, directory=directory, variables=environment_variables, size=TERMINAL_SIZE)
-    terminal.send(SYNCHRONIZED)
+    terminal.synchronize()
     return terminal
 
 
@@ -56,4 +56,4 @@ def wait_for_image(terminal: PseudoTerminal) -> float:
 
 def shows_image(output: bytes | bytearray) -> bool:
     """Return whether an output contains an image, or a good part of one."""
-    return output.count(_HALF_BLOCK) >= _MIN_IMAGE_CELLS
+    return output.count(HALF_BLOCK) >= _MIN_IMAGE_CELLS

@@ -26,8 +26,12 @@ from textual.widgets import Static
 from draggan_tui.editor.preview_cache import RgbArray
 from draggan_tui.rendering.dithering import ColorDepth
 from draggan_tui.rendering.overlay import Overlay, PairMark
+from draggan_tui.rendering.screen_image import ScreenImage
 from draggan_tui.terminal.cell_shape import CellShape
-from draggan_tui.terminal.textual_internals import repaint_text, set_color_depth
+from draggan_tui.terminal.line_pace import LARGEST_PIECE
+from draggan_tui.terminal.paced_writer import LEAST_DIFFERENCE
+from draggan_tui.terminal.painting import screen_update
+from draggan_tui.terminal.textual_internals import placed_strips, set_color_depth, widget_update
 from draggan_tui.widgets.canvas import Canvas
 
 ShowImage = Callable[[int], None]
@@ -75,21 +79,32 @@ class SegmentCanvas(Widget):
 
 
 class FrameCounter(App[None]):
-    """Show one widget, and count the bytes of its paints."""
+    """Show one widget, and count the bytes of its paints, of images those of the cells that look different."""
 
     CSS = "Static, SegmentCanvas { width: 1fr; height: 1fr; }"
 
     def __init__(self, widget: Widget) -> None:
         super().__init__()
         self.widget = widget
+        self.screen_image = ScreenImage()
         self.byte_count = 0
 
     def compose(self) -> ComposeResult:
         yield self.widget
 
     def paint(self) -> None:
-        """Do what the screen does when it is idle: turn the compositor's update into bytes."""
-        self.byte_count += len(repaint_text(self, self.widget).encode())
+        """Do what the screen does when it is idle, and then the terminal's writer: turn the compositor's update into bytes."""
+        compositor_update = widget_update(self, self.widget)
+        if compositor_update is None:
+            return
+        update = screen_update(self, placed_strips(compositor_update), is_full=False)
+        for image_row in update.image_rows:
+            self.screen_image.put(image_row)
+        self.screen_image.begin_frame(LEAST_DIFFERENCE)
+        painted_text = "".join(text_span.text for text_span in update.text_spans)
+        while self.screen_image.is_writing_frame:
+            painted_text += self.screen_image.take_part(LARGEST_PIECE)
+        self.byte_count += len(painted_text.encode())
 
 
 async def measure_frame_costs(image_size: tuple[int, int], round_count: int) -> dict[str, FrameCost]:
@@ -122,6 +137,7 @@ async def _measure_round(
     set_color_depth(app.console, colors)
     async with app.run_test(size=(image_size[0], image_size[1] // 2)) as pilot:
         await pilot.pause()
+        app.screen_image.resize(*app.size)
         show_image(0)
         app.paint()
         app.byte_count, milliseconds = 0, []

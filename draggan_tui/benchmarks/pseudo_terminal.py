@@ -23,8 +23,8 @@ from .processes import child_processes, is_alive
 
 OUTPUT_TIMEOUT = 300.0  # seconds; one slow, busy core may need a minute for torch's import and a drag
 PIECE_BYTES = 1 << 16
-SYNCHRONIZED = "\x1b[?2026;2$y"
-"""The answer of a terminal that wants to know where frames end (DEC mode 2026)."""
+SYNC_QUESTION, SYNCHRONIZED = b"\x1b[?2026$p", "\x1b[?2026;2$y"
+"""The question whether a terminal wants to know where frames end (DEC mode 2026), and the answer of one that does."""
 FRAME_END = b"\x1b[?2026l"
 
 
@@ -63,6 +63,7 @@ class PseudoTerminal:
         self._our_end, command_end = pty.openpty()
         termios.tcsetwinsize(command_end, (rows, columns))
         self.raw = bytearray()
+        self._unanswered_questions: int | None = None  # less than 0: answered before they came; None: none is answered
         self.started = time.perf_counter()
         try:
             self._process = subprocess.Popen(
@@ -113,6 +114,11 @@ class PseudoTerminal:
         while unsent_bytes:
             unsent_bytes = unsent_bytes[os.write(self._our_end, unsent_bytes) :]
 
+    def synchronize(self) -> None:
+        """Answer each `SYNC_QUESTION`, the first before it comes, so that the first frame is marked; called at the start."""
+        self.send(SYNCHRONIZED)
+        self._unanswered_questions = -1
+
     def resize(self, columns: int, rows: int) -> None:
         """Change the size of the window, and let the program know."""
         termios.tcsetwinsize(self._our_end, (rows, columns))
@@ -132,6 +138,12 @@ class PseudoTerminal:
         except OSError:  # the program has closed its end
             return b""
         self.raw += output_piece
+        if self._unanswered_questions is not None:
+            # The question may have come in two pieces.
+            new_start = len(self.raw) - len(output_piece) - len(SYNC_QUESTION) + 1
+            self._unanswered_questions += self.raw.count(SYNC_QUESTION, max(new_start, 0))
+            self.send(SYNCHRONIZED * self._unanswered_questions)
+            self._unanswered_questions = min(self._unanswered_questions, 0)
         return output_piece
 
     def read_until(self, condition: Callable[[bytearray], bool], description: str) -> float:

@@ -15,7 +15,7 @@ from draggan_tui.rendering.loading_text import model_label
 from .editor import TERMINAL_SIZE, open_editor, wait_for_image
 from .imports import import_times
 from .processes import isolated_environment, peak_process_memory
-from .pseudo_terminal import SYNCHRONIZED, PseudoTerminal
+from .pseudo_terminal import PseudoTerminal
 from .statistics import median_ratio, spread_line, target_line
 
 EMPTY_APP = "from textual.app import App\nclass Empty(App): pass\nEmpty().run()"
@@ -91,7 +91,7 @@ def start_empty_app() -> float:
         with PseudoTerminal(
             app_command, directory=directory, variables=environment_variables, size=TERMINAL_SIZE
         ) as terminal:
-            terminal.send(SYNCHRONIZED)
+            terminal.synchronize()
             return terminal.read_until(lambda output: is_painted(output, b""), "an empty frame") - terminal.started
 
 

@@ -25,6 +25,7 @@ from draggan_tui.cli.options import (
     ColorsOption,
     EditorDeviceOption,
     EditorModelOption,
+    FpsOption,
     InversionMethodOption,
     InversionStepsOption,
     LandmarksOption,
@@ -82,6 +83,7 @@ def editor(
     theme: ThemeOption = None,
     color: ColorsOption = None,
     cells: CellShapeOption = None,
+    fps: FpsOption = None,
     _version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
     ] = False,
@@ -103,7 +105,7 @@ def editor(
         from draggan_tui.cli.photograph_alignment import read_alignment
 
         alignment = read_alignment(align, onto, landmarks, accepts_licence=accept_licence, refine=refine)
-    editor_options = configured_options(model, device, theme, color, cells)
+    editor_options = configured_options(model, device, theme, color, cells, fps)
     from draggan_tui.cli.resume import interrupted_session
     from draggan_tui.client.engine_process import EngineOptions, start_engine
 
@@ -197,10 +199,16 @@ class ConfiguredOptions:
     keymap: Mapping[str, str]
     color_guess: ColorGuess | None
     cell_shape: CellShape
+    fps: int
 
 
 def configured_options(
-    model: str | None, device: str | None, theme: str | None, color: ColorOption | None, cells: CellsOption | None
+    model: str | None,
+    device: str | None,
+    theme: str | None,
+    color: ColorOption | None,
+    cells: CellsOption | None,
+    fps: int | None,
 ) -> ConfiguredOptions:
     """Read the configuration for what the command line leaves out.
 
@@ -224,6 +232,7 @@ def configured_options(
         keymap=key_settings.configured_keys(config_file),
         color_guess=color_guess,
         cell_shape=_cell_shape(editor_defaults.cells if cells is None else cells.value),
+        fps=editor_defaults.fps if fps is None else fps,
     )
 
 

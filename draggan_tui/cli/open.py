@@ -9,7 +9,14 @@ import typer
 
 from draggan_tui.cli import completion
 from draggan_tui.cli.editor import configured_options, require_terminal, run_editor, write_problem
-from draggan_tui.cli.options import CellShapeOption, ColorsOption, EditorDeviceOption, ThemeOption, path_parser
+from draggan_tui.cli.options import (
+    CellShapeOption,
+    ColorsOption,
+    EditorDeviceOption,
+    FpsOption,
+    ThemeOption,
+    path_parser,
+)
 
 
 def open_session(
@@ -33,6 +40,7 @@ def open_session(
     theme: ThemeOption = None,
     color: ColorsOption = None,
     cells: CellShapeOption = None,
+    fps: FpsOption = None,
 ) -> None:
     """Continue an earlier session."""
     require_terminal()
@@ -42,7 +50,7 @@ def open_session(
     if directory is None:
         directory = last_session()
     resumed_session = resume_session(directory, model)
-    editor_options = configured_options(resumed_session.model, device, theme, color, cells)
+    editor_options = configured_options(resumed_session.model, device, theme, color, cells, fps)
     engine_process = start_engine(EngineOptions(editor_options.model, editor_options.device), resume=str(directory))
     from draggan_tui.app import Options
 

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from draggan_engine import MOST_PREVIEWS_PER_SECOND
 from draggan_engine.core.errors import InputError
 from draggan_tui import DEFAULT_INVERSION_METHOD
 from draggan_tui.cli import completion
@@ -156,6 +157,17 @@ CellShapeOption = Annotated[
         metavar="SHAPE",
         help="How sharp images are in truecolor: half (two parts a cell), quadrant (4), sextant (6), octant (8, in the newest "
         "terminals), or auto: sextant in terminals that are known to draw it, else half. Default: as configured, else auto.",
+    ),
+]
+FpsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--fps",
+        metavar="N",
+        min=1,
+        max=MOST_PREVIEWS_PER_SECOND,
+        help=f"How many images of a drag are shown in a second at most, 1 to {MOST_PREVIEWS_PER_SECOND}; a slow line shows "
+        f"fewer. Default: as configured, else {MOST_PREVIEWS_PER_SECOND}.",
     ),
 ]
 

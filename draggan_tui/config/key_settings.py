@@ -13,7 +13,8 @@ _EXAMPLES = "write it as z, Z, ctrl+r, f5, left, space, escape, comma, question_
 _ALWAYS_QUITS = "ctrl+q"
 # Later bindings: a configuration that uses their keys for something else stays valid.
 _YIELDING_IDS = {
-    "cells", "image-only", "interrupt", "inversion-mask", "photograph", "photograph-view", "redraw", "side-panel", "suspend",
+    "cells", "image-only", "interrupt", "inversion-mask", "labels", "photograph", "photograph-view", "redraw", "side-panel",
+    "suspend",
 }  # fmt: skip
 
 

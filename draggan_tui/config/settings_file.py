@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from draggan_engine import MOST_PREVIEWS_PER_SECOND
 from draggan_engine.core.errors import ConfigError, StorageError, ThemeError
 from draggan_engine.storage.user_directories import config_directory
 from draggan_tui import DEFAULT_MODEL
@@ -29,6 +30,7 @@ class EditorDefaults(TomlTable):
     theme: Text = "dark"
     color: Literal["auto", "truecolor", "256", "16", "none"] = "auto"
     cells: Literal["auto", "half", "quadrant", "sextant", "octant"] = "auto"
+    fps: Annotated[int, Field(ge=1, le=MOST_PREVIEWS_PER_SECOND)] = MOST_PREVIEWS_PER_SECOND
     model: Text = DEFAULT_MODEL
     device: Text = "auto"
     escape_delay: Annotated[int, Field(ge=0, le=10_000)] = 0
@@ -124,6 +126,7 @@ def config_template() -> str:
         "theme": f"{', '.join(themes.bundled_theme_names())}, the name of one in themes/ beside this file, or a path",
         "color": "auto, truecolor, 256, 16 or none",
         "cells": "how sharp images are in truecolor: auto, half, quadrant, sextant or octant",
+        "fps": f"how many images of a drag are shown in a second at most, 1 to {MOST_PREVIEWS_PER_SECOND}",
         "model": "auto (the bundled one that suits the machine), a name (draggan-tui models list) or a full path",
         "device": "auto, cpu, cuda, cuda:1, mps",
         "escape_delay": "how long Escape waits for the rest of a key's sequence, in milliseconds; 0: 100, over SSH 500",

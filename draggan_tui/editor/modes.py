@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -41,6 +42,17 @@ class ShapeMode:
 
     kind: ShapeKind
     start: Point
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Letters are shown at points of the image; typing one moves the cursor there.
+
+    Attributes:
+        points: by letter, in pixels of the full-resolution image.
+    """
+
+    points: Mapping[str, Point]
 
 
 @dataclass(frozen=True)
@@ -164,7 +176,18 @@ class Inverting:
 
 
 RunningDrag = Dragging | LiveDrag | ReleasedDrag
-Mode = Idle | LoadingModel | Pen | ShapeMode | Grab | RunningDrag | AligningPhotograph | Inverting | ViewingPhotograph
+Mode = (
+    Idle
+    | LoadingModel
+    | Pen
+    | ShapeMode
+    | Labels
+    | Grab
+    | RunningDrag
+    | AligningPhotograph
+    | Inverting
+    | ViewingPhotograph
+)
 
 
 def check_can_edit(mode: Mode) -> None:

@@ -65,6 +65,7 @@ class EditorState:
         engine_status, device: what the engine is doing, and the device that it computes on.
         trajectories: by drag number; those that the engine has read so far.
         sigmas: how far drags have moved the latents of images: Mahalanobis lengths, as far as the engine has sent them.
+        landmarks: of images, the likeliest handle first, as far as the engine has sent them.
         viewport: which part of the image is shown, and how large.
         comparison: which of two images is shown, or what of both.
         reference_id: the revision that comparisons show as "before". None: the image that the drags started from.
@@ -86,6 +87,7 @@ class EditorState:
     device: str = ""
     trajectories: dict[int, Trajectory] = field(default_factory=dict)
     sigmas: dict[LatentRef, float] = field(default_factory=dict)
+    landmarks: dict[LatentRef, tuple[Point, ...]] = field(default_factory=dict)
     viewport: Viewport = field(default_factory=lambda: Viewport(Size(1, 1), Size(1, 2)))
     comparison: Comparison = "after"
     reference_id: RevisionId | None = None
@@ -363,7 +365,7 @@ class EditorState:
 
     def _begin_session(self, history: History, model_info: ModelInfo) -> None:
         self.history_cursor, self.trajectories, self.reference_id = HistoryCursor(history), {}, None
-        self.sigmas = {}
+        self.sigmas, self.landmarks = {}, {}
         self.gesture, self.count = None, 0
         self.selected_pair = len(self.edit.pairs) - 1 if self.edit.pairs else None
         self.viewport = Viewport(model_info.size, self.viewport.screen_size)

@@ -2,15 +2,69 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from draggan_tui.rendering.cells import BOLD, REVERSE, UNDERLINE, UPPER_HALF, Cells
+from draggan_tui.rendering.cells import BOLD, REVERSE, UNDERLINE, UPPER_HALF, VISIBLE_STYLES, Cells
 from draggan_tui.rendering.dithering import ColorDepth, nearest_numbers
 
 _SPACE_CODE = ord(" ")
+LONGEST_RUN = 32  # cells; encoded, they have less than 2000 bytes
+
+
+@dataclass(frozen=True)
+class EncodedCells:
+    """Some cells of one row as a text that begins by moving the cursor to the first of them.
+
+    Attributes:
+        row: on the screen.
+        columns: `int [n]`, ascending.
+    """
+
+    row: int
+    columns: NDArray[np.intp]
+    text: str
+
+
+def encode_changes(cells: Cells, is_changed: NDArray[np.bool_], depth: ColorDepth) -> list[EncodedCells]:
+    """Return the cells that have changed, in the order of rows and columns, in texts of at most `LONGEST_RUN` cells.
+
+    Cells that have not changed are skipped by a move of the cursor.
+
+    Args:
+        cells: the whole screen.
+        is_changed: `bool [rows, columns]`.
+    """
+    rows, columns = np.nonzero(is_changed)
+    if not len(rows):
+        return []
+    row_counts = np.bincount(rows)
+    place_in_row = np.arange(len(rows)) - np.repeat(np.cumsum(row_counts) - row_counts, row_counts)
+    run_place = place_in_row % LONGEST_RUN
+    run_index = np.cumsum(run_place == 0) - 1
+    run_starts = np.flatnonzero(run_place == 0)
+    run_lengths = np.diff(run_starts, append=len(rows))
+    # One row for each run; the last cell of a run stands in the places behind it, which are not sent.
+    places = np.minimum(run_starts[:, None] + np.arange(run_lengths.max()), (run_starts + run_lengths - 1)[:, None])
+    is_sent = np.arange(places.shape[1]) < run_lengths[:, None]
+    skipped_columns = np.zeros(places.shape, dtype=np.intp)
+    skipped_columns[run_index, run_place] = np.diff(columns, prepend=-1) - 1
+    skipped_columns[:, 0] = 0
+    run_texts = _encode(cells.at(rows[places], columns[places]), depth, skipped_columns, is_sent)
+    return [
+        EncodedCells(row, columns[start : start + length], f"\x1b[{row + 1};{column + 1}H{run_text}")
+        for row, column, start, length, run_text in zip(
+            rows[run_starts].tolist(),
+            columns[run_starts].tolist(),
+            run_starts.tolist(),
+            run_lengths.tolist(),
+            run_texts,
+            strict=True,
+        )
+    ]
 
 
 def encode_rows(cells: Cells, depth: ColorDepth) -> list[str]:
@@ -18,20 +72,35 @@ def encode_rows(cells: Cells, depth: ColorDepth) -> list[str]:
 
     What a cell shares with the one before it is not sent again. If the depth is "none", no colour is sent at all.
     """
+    shape = cells.char.shape
+    return _encode(cells, depth, np.zeros(shape, dtype=np.intp), np.ones(shape, dtype=np.bool_))
+
+
+def _encode(
+    cells: Cells, depth: ColorDepth, skipped_columns: NDArray[np.intp], is_sent: NDArray[np.bool_]
+) -> list[str]:
+    """Return one string for each row.
+
+    Args:
+        skipped_columns: `int [rows, columns]`, by how many columns the cursor moves to the right before each cell.
+        is_sent: `bool [rows, columns]`; what is not sent is at the end of a row.
+    """
     fg, bg = _color_keys(cells.fg, depth), _color_keys(cells.bg, depth)
-    is_undecorated = (cells.style & (UNDERLINE | REVERSE)) == 0
+    visible_style = cells.style & VISIBLE_STYLES
+    is_undecorated = (visible_style & (UNDERLINE | REVERSE)) == 0
     one_color = (cells.char == UPPER_HALF) & (fg == bg) & is_undecorated & (depth != "none")
     code_points = np.where(one_color, _SPACE_CODE, cells.char)
     fg = _carry_forward(fg, (code_points != _SPACE_CODE) | ~is_undecorated)
-    new_style = _changes(cells.style, first_key=0)
+    new_style = _changes(visible_style, first_key=0)
     new_fg = (_changes(fg, first_key=-1) | new_style) & (fg >= 0)
     new_bg = _changes(bg, first_key=-1) | new_style
     if depth == "none":
         new_fg[:] = new_bg[:] = False
 
     byte_parts = [
+        _move_codes(skipped_columns),
         _code_where(new_style | new_fg | new_bg, b"\x1b["),
-        _style_codes()[cells.style] * new_style[..., None],
+        _style_codes()[visible_style] * new_style[..., None],
         _code_where(new_style & (new_fg | new_bg), b";"),
         _color_codes(fg, depth, background=False) * new_fg[..., None],
         _code_where(new_fg & new_bg, b";"),
@@ -39,7 +108,7 @@ def encode_rows(cells: Cells, depth: ColorDepth) -> list[str]:
         _code_where(new_style | new_fg | new_bg, b"m"),
         _utf8(code_points),
     ]
-    row_bytes = np.concatenate(byte_parts, axis=2)
+    row_bytes = np.concatenate(byte_parts, axis=2) * is_sent[..., None]
     row_bytes = row_bytes.reshape(cells.rows, cells.columns * row_bytes.shape[2])
     row_ends = _code_where(np.ones(cells.rows, dtype=np.bool_), b"\x1b[0m\n")
     # Zeros stand for bytes that are not sent. No cell contains NUL or a line feed.
@@ -79,6 +148,12 @@ def _code_where(is_sent: NDArray[np.bool_], sgr_code: bytes) -> NDArray[np.uint8
 def _byte_table(table_texts: tuple[str, ...]) -> NDArray[np.uint8]:
     """Return `uint8 [n, longest]`: the bytes of each text, then zeros."""
     return np.array(table_texts, dtype="S").view(np.uint8).reshape(len(table_texts), -1)
+
+
+def _move_codes(skipped_columns: NDArray[np.intp]) -> NDArray[np.uint8]:
+    """Return `uint8 [rows, columns, k]`: moves of the cursor to the right, nothing for 0 columns."""
+    most_skipped = int(skipped_columns.max(initial=0))
+    return _byte_table(("", *(f"\x1b[{count}C" for count in range(1, most_skipped + 1))))[skipped_columns]
 
 
 @cache

@@ -1,8 +1,8 @@
 """One row of cells as a Textual strip.
 
 Textual's own strip is a list of Segments, one for each change of style. On a photograph that is one for each cell, which
-takes hundreds of milliseconds a frame. This strip keeps the arrays and the terminal's bytes, which are made for a whole
-frame at once. Segments are made only for what needs them: an SVG export, a translucent screen above, a line filter.
+takes hundreds of milliseconds a frame. This strip keeps the arrays, of which `ScreenImage` makes the terminal's bytes for
+a whole frame at once. Segments are made only for what needs them: an SVG export, a translucent screen above, a line filter.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from textual.filter import ANSIToTruecolor, DimFilter, LineFilter
 from textual.strip import Strip
 
 from draggan_tui.rendering.ansi_encoding import encode_rows
-from draggan_tui.rendering.cells import BOLD, REVERSE, UNDERLINE, Cells
+from draggan_tui.rendering.cells import BOLD, REVERSE, UNDERLINE, VISIBLE_STYLES, Cells
 from draggan_tui.rendering.dithering import ColorDepth, nearest_numbers
 from draggan_tui.rendering.palette_filter import PaletteFilter
 from draggan_tui.terminal.textual_internals import LazyStrip
@@ -34,15 +34,18 @@ class CellStrip(LazyStrip):
 
     __slots__ = ("cells", "depth")
 
-    def __init__(self, cells: Cells, depth: ColorDepth, ansi: str | None = None) -> None:
+    def __init__(self, cells: Cells, depth: ColorDepth) -> None:
         """
         Args:
             cells: one row.
-            ansi: what `encode_rows` made of the row, if that is known.
         """
         self.cells = cells
         self.depth = depth
-        super().__init__(cells.columns, ansi)
+        super().__init__(cells.columns)
+
+    @property
+    def is_image(self) -> bool:
+        return self.depth != "none"
 
     def make_segments(self) -> list[Segment]:
         return segments(self.cells, self.depth)
@@ -74,7 +77,8 @@ class CellStrip(LazyStrip):
 def segments(cells: Cells, depth: ColorDepth) -> list[Segment]:
     """Return the first row of cells as Segments, one for each run of the same style."""
     column_count = cells.columns
-    cell_styles = np.concatenate([cells.fg[0], cells.bg[0], cells.style[0, :, None]], axis=1)
+    visible_style = cells.style[0] & VISIBLE_STYLES
+    cell_styles = np.concatenate([cells.fg[0], cells.bg[0], visible_style[:, None]], axis=1)
     run_starts = (
         [0, *(np.flatnonzero((cell_styles[1:] != cell_styles[:-1]).any(axis=1)) + 1).tolist()] if column_count else []
     )
@@ -90,7 +94,7 @@ def segments(cells: Cells, depth: ColorDepth) -> list[Segment]:
             fg, bg = (Color.from_ansi(row_numbers[run_start]) for row_numbers in palette_numbers)
         else:
             fg, bg = (Color.from_rgb(*cell_rgb[0, run_start].tolist()) for cell_rgb in (cells.fg, cells.bg))
-        row_segments.append(Segment(row_text[run_start:run_end], _style(fg, bg, int(cells.style[0, run_start]))))
+        row_segments.append(Segment(row_text[run_start:run_end], _style(fg, bg, int(visible_style[run_start]))))
     return row_segments
 
 

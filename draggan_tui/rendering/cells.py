@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from draggan_tui.terminal.xterm_palette import Rgb
 
 BOLD, UNDERLINE, REVERSE = 1, 2, 4
+CURSOR = 8
+"""The cursor is in the cell. The terminal is told nothing of it: such cells are painted before others."""
+VISIBLE_STYLES = BOLD | UNDERLINE | REVERSE
 UPPER_HALF = ord("▀")
 
 
@@ -21,7 +24,7 @@ class Cells:
     Attributes:
         char: `uint32 [rows, columns]`, code points.
         fg, bg: `uint8 [rows, columns, 3]`, RGB of the character and of its background.
-        style: `uint8 [rows, columns]`, a sum of BOLD, UNDERLINE and REVERSE.
+        style: `uint8 [rows, columns]`, a sum of BOLD, UNDERLINE, REVERSE and CURSOR.
     """
 
     char: NDArray[np.uint32]
@@ -52,6 +55,16 @@ class Cells:
         return Cells(
             self.char[rows, columns], self.fg[rows, columns], self.bg[rows, columns], self.style[rows, columns]
         )
+
+    def at(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Cells:
+        """Return the cells at these places, arrays of the result's shape, as a copy."""
+        return Cells(
+            self.char[rows, columns], self.fg[rows, columns], self.bg[rows, columns], self.style[rows, columns]
+        )
+
+    def copy(self) -> Cells:
+        """Return a grid that shares no memory with this one."""
+        return Cells(self.char.copy(), self.fg.copy(), self.bg.copy(), self.style.copy())
 
     def paste(self, block: Cells, row: int, column: int) -> None:
         """Copy a block into this grid. The block must fit."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from draggan_engine.core.geometry import Point
 from draggan_tui.editor.mask_preview import preview_mask, preview_region
-from draggan_tui.editor.modes import AligningPhotograph
+from draggan_tui.editor.modes import AligningPhotograph, Labels
 from draggan_tui.editor.state import EditorState
 from draggan_tui.editor.viewport import Viewport
 from draggan_tui.rendering.overlay import Overlay, PairMark
@@ -30,6 +30,7 @@ def overlay_of_edit(state: EditorState) -> Overlay:
         mask=None if edit.mask is None else preview_mask(edit.mask, grid, window),
         quiet=state.is_dragging or state.comparison != "after",
         shape=None if shape_area is None else preview_region(shape_area, grid, window),
+        labels=_label_pixels(state),
     )
 
 
@@ -45,6 +46,12 @@ def overlay_of_photograph(state: EditorState, aligning: AligningPhotograph) -> O
 def overlay_of_cursor(state: EditorState) -> Overlay:
     """Return the cursor alone, in pixels of the view's window."""
     return Overlay(cursor=_cursor_pixel(state))
+
+
+def _label_pixels(state: EditorState) -> dict[str, tuple[int, int]]:
+    if not isinstance(state.mode, Labels):
+        return {}
+    return {letter: _window_pixel(state.viewport, point) for letter, point in state.mode.points.items()}
 
 
 def _cursor_pixel(state: EditorState) -> tuple[int, int] | None:

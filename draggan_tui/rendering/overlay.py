@@ -4,12 +4,14 @@ From bottom to top: the image, the tint of the mask, the outline of a shape, dot
 cursor, and the glyphs ● (handle) and ◎ (target) with the pair's number. A disabled pair has paler glyphs (o, x) and no
 line. Where the terminal has colours, lines and cursor are drawn in half-cells, so they are exact and hide little; the tint
 is as fine as the image.
-Glyphs take whole cells and cover everything else, so that a handle under the cursor can still be read.
+Glyphs take whole cells and cover everything else, so that a handle under the cursor can still be read. Only the letters at
+points that are worth dragging cover them: they are there for a moment, and are typed.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +20,7 @@ from draggan_engine.core.geometry import Size
 from draggan_tui.config.themes import CanvasColors
 from draggan_tui.editor.viewport import Viewport
 from draggan_tui.rendering.cell_parts import PARTS
-from draggan_tui.rendering.cells import BOLD, REVERSE, Cells
+from draggan_tui.rendering.cells import BOLD, CURSOR, REVERSE, Cells
 from draggan_tui.rendering.dithering import ColorDepth, dither
 from draggan_tui.rendering.glyphs import Glyph, PairMark, place_glyphs
 from draggan_tui.rendering.halfblocks import SHADES, colored_shades, halfblocks, shades
@@ -80,6 +82,7 @@ class Overlay:
         mask: `[H, W]` of the shown image's size, nonzero = may move. None: no tint.
         quiet: draw only the edge of the mask, so that a moving or compared image is seen as it is.
         shape: `[H, W]` of the shown image's size, nonzero = inside. Its outline is drawn.
+        labels: positions by letter. Those outside the image are not drawn.
     """
 
     cursor: tuple[int, int] | None = None
@@ -87,6 +90,7 @@ class Overlay:
     mask: NDArray[np.generic] | None = None
     quiet: bool = False
     shape: NDArray[np.generic] | None = None
+    labels: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 def compose_view(pixels: NDArray[np.uint8], view: Viewport, overlay: Overlay, style: CanvasStyle) -> Cells:
@@ -142,6 +146,9 @@ def compose(image: NDArray[np.uint8], overlay: Overlay, style: CanvasStyle) -> C
         _draw_glyph(cells, glyph)
         cells.fg[glyph.row, glyph.column] = glyph_color
         cells.bg[glyph.row, glyph.column] = legible_ground(mean_ground, glyph_color, flat=style.depth == "16")
+    _draw_labels(cells, overlay.labels, BLACK, WHITE, BOLD)
+    if overlay.cursor is not None:
+        _mark_cursor(cells, overlay.cursor)
     return cells
 
 
@@ -177,6 +184,13 @@ def _paint_marks(pixels: NDArray[np.uint8], overlay: Overlay, colors: CanvasColo
     if overlay.cursor is not None:
         cross_pixels = cross(overlay.cursor)
         paint(pixels, cross_pixels, visible_color(pixels, cross_pixels, (colors.cursor, BLACK, WHITE)))
+
+
+def _mark_cursor(cells: Cells, cursor: tuple[int, int]) -> None:
+    """Mark the cells that the cursor is drawn in."""
+    for column, row in cross(cursor):
+        if 0 <= row < 2 * cells.rows and 0 <= column < cells.columns:
+            cells.style[row // 2, column] |= CURSOR
 
 
 def _shades_with_marks(tinted_image: NDArray[np.uint8], pixels: NDArray[np.uint8]) -> Cells:
@@ -219,7 +233,16 @@ def _compose_characters(image: NDArray[np.uint8], overlay: Overlay, style: Canva
         _put(cells, row // 2, column + 1, "]", BOLD)
     for glyph in place_glyphs(overlay.pairs, cells.rows, cells.columns):
         _draw_glyph(cells, glyph)
+    _draw_labels(cells, overlay.labels, style.ink, style.paper, BOLD | REVERSE)
     return cells
+
+
+def _draw_labels(cells: Cells, labels: Mapping[str, tuple[int, int]], ink: Rgb, paper: Rgb, label_style: int) -> None:
+    """Write letters over everything else, each in a cell of its own."""
+    for letter, (column, row) in labels.items():
+        if 0 <= row // 2 < cells.rows and 0 <= column < cells.columns:
+            _put(cells, row // 2, column, letter, label_style)
+            cells.fg[row // 2, column], cells.bg[row // 2, column] = ink, paper
 
 
 def _draw_glyph(cells: Cells, glyph: Glyph) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from string import ascii_lowercase
 from types import ModuleType
 from typing import ClassVar
 
@@ -11,14 +12,15 @@ from textual.binding import Binding, BindingType
 from textual.events import Key, Resize
 from textual.screen import Screen
 
+from draggan_engine import MOST_PREVIEWS_PER_SECOND
 from draggan_engine.core.errors import EditError, ThemeError
 from draggan_tui.client.advice import with_advice
 from draggan_tui.client.engine_client import EngineClient
 from draggan_tui.config import themes
-from draggan_tui.editor.commands import drag, history, mask, mouse, photograph, points, session, view
+from draggan_tui.editor.commands import drag, history, labels, mask, mouse, photograph, points, session, view
 from draggan_tui.editor.commands.context import CommandContext, MessageKind
 from draggan_tui.editor.file_latent import FileLatent
-from draggan_tui.editor.modes import LoadingModel
+from draggan_tui.editor.modes import Idle, Labels, LoadingModel
 from draggan_tui.editor.photograph import PhotographStart
 from draggan_tui.editor.state import EditorState
 from draggan_tui.keymap import KEY_BINDINGS, KeyBinding
@@ -37,6 +39,7 @@ from .photographs import Photographs
 COMMAND_MODULES: dict[str, ModuleType] = {
     "drag": drag,
     "history": history,
+    "labels": labels,
     "mask": mask,
     "photograph": photograph,
     "points": points,
@@ -65,6 +68,7 @@ class EditorScreen(Screen[None]):
         engine: its events come as `EngineEvent` and `EngineLost`.
         depth: how many colours the terminal takes.
         shape: how the cells of images are divided.
+        previews_per_second: how many previews of a drag are shown at most.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -74,7 +78,14 @@ class EditorScreen(Screen[None]):
     HORIZONTAL_BREAKPOINTS = editor_layout.HORIZONTAL_BREAKPOINTS
     VERTICAL_BREAKPOINTS = editor_layout.VERTICAL_BREAKPOINTS
 
-    def __init__(self, state: EditorState, engine: EngineClient, depth: ColorDepth, shape: CellShape) -> None:
+    def __init__(
+        self,
+        state: EditorState,
+        engine: EngineClient,
+        depth: ColorDepth,
+        shape: CellShape,
+        previews_per_second: int = MOST_PREVIEWS_PER_SECOND,
+    ) -> None:
         super().__init__()
         self.state, self.engine = state, engine
         self.context = CommandContext.create(state, engine, self)
@@ -83,7 +94,7 @@ class EditorScreen(Screen[None]):
         self.panels = EditorLayout(self, state, self.context.images, depth, shape)
         self.session = EditorSession(self)
         self.photographs = Photographs(self)
-        self._engine_events = EngineEvents(self)
+        self._engine_events = EngineEvents(self, previews_per_second)
         self._passed_keys: list[Key] = []
 
     def compose(self) -> ComposeResult:
@@ -99,6 +110,8 @@ class EditorScreen(Screen[None]):
 
     async def action_run(self, id: str) -> None:
         """Run the command of a binding."""
+        if id != "cancel":
+            self._remove_labels()
         binding = KEY_BINDINGS[id]
         command = command_function(binding)
         if binding.command.startswith("screen."):
@@ -179,7 +192,18 @@ class EditorScreen(Screen[None]):
     # Keys and mouse -------------------------------------------------------------------------------------
 
     def on_key(self, key_event: Key) -> None:
+        letter = key_event.key
+        if isinstance(self.state.mode, Labels) and letter in tuple(ascii_lowercase):
+            key_event.stop()
+            self.begin_command()
+            self.attempt(lambda: labels.jump_to_label(self.context, letter))
+            return
         self._passed_keys.append(key_event)  # on its way to the application, which looks its binding up
+
+    def _remove_labels(self) -> None:
+        """Remove the letters at points: the user does something else."""
+        if isinstance(self.state.mode, Labels):
+            self.state.mode = Idle()
 
     def has_passed(self, key_event: Key) -> bool:
         """Return whether a key that has come to the application came by way of the editor, and forget it."""
@@ -193,6 +217,7 @@ class EditorScreen(Screen[None]):
 
     def on_canvas_pressed(self, canvas_event: Canvas.Pressed) -> None:
         self.begin_command()
+        self._remove_labels()
         command = mouse.press if canvas_event.button == 1 else mouse.delete_at
         self.attempt(lambda: command(self.context, canvas_event.point))
 
@@ -208,6 +233,7 @@ class EditorScreen(Screen[None]):
 
     def on_canvas_wheel(self, canvas_event: Canvas.Wheel) -> None:
         self.begin_command()
+        self._remove_labels()
         self.attempt(lambda: view.zoom_about(self.context, canvas_event.step, canvas_event.point))
 
     # Engine ---------------------------------------------------------------------------------------------

@@ -16,7 +16,16 @@ from draggan_tui.editor.commands.context import MessageKind
 from draggan_tui.editor.displayed_images import DisplayedImages
 from draggan_tui.editor.history_text import place_text
 from draggan_tui.editor.mask_reach import mask_conflicts
-from draggan_tui.editor.modes import AligningPhotograph, Grab, Inverting, LiveDrag, Pen, ShapeMode, ViewingPhotograph
+from draggan_tui.editor.modes import (
+    AligningPhotograph,
+    Grab,
+    Inverting,
+    Labels,
+    LiveDrag,
+    Pen,
+    ShapeMode,
+    ViewingPhotograph,
+)
 from draggan_tui.editor.preview_cache import RgbArray
 from draggan_tui.editor.state import EditorState
 from draggan_tui.rendering.compare import ComparedImages
@@ -240,6 +249,7 @@ class EditorLayout:
             "PEN" if isinstance(mode, Pen) else "",
             mode.kind.upper() if isinstance(mode, ShapeMode) else "",
             "" if state.comparison == "after" else state.comparison.upper(),
+            "LETTERS" if isinstance(mode, Labels) else "",
             "GRAB" if isinstance(mode, Grab) else "",
             "PHOTOGRAPH"
             if isinstance(mode, AligningPhotograph | ViewingPhotograph)

@@ -18,12 +18,12 @@ from draggan_engine.server.messages import (
     ExportProgress,
     Failed,
     ImageRendered,
+    LandmarksLocated,
     LoadProgress,
     MaskLoaded,
     MaskSaved,
     ModelLoaded,
     ModelsListed,
-    PreviewShown,
     Resumed,
     Saved,
     SessionMoved,
@@ -53,6 +53,7 @@ from .directory_prompt import DirectoryPrompt
 from .editor_messages import LeaveEditor
 from .mask_prompt import MaskPrompt
 from .model_list import ModelList
+from .preview_pace import PreviewPace
 
 if TYPE_CHECKING:
     from .editor import EditorScreen
@@ -62,10 +63,12 @@ class EngineEvents:
     """
     Args:
         screen: the editor's screen, which shows what has happened.
+        previews_per_second: how many previews of a drag are shown at most.
     """
 
-    def __init__(self, screen: EditorScreen) -> None:
+    def __init__(self, screen: EditorScreen, previews_per_second: int) -> None:
         self._screen, self._state, self._context = screen, screen.state, screen.context
+        self._preview_pace = PreviewPace(screen, previews_per_second)
         self._interrupted_drags: list[DragRecord] = []  # drags that a resumed session has and the user does not know of
         self._fallback_reported = False  # in the running drag
 
@@ -94,6 +97,8 @@ class EngineEvents:
             case EditMeasured():
                 self._state.sigmas[engine_event.source] = engine_event.sigma
                 self._screen.show_state()
+            case LandmarksLocated():
+                self._state.landmarks[engine_event.source] = engine_event.points
             case ExportProgress():
                 self._screen.report(f"exporting: frame {engine_event.done} of {engine_event.total}")
             case Exported():
@@ -299,7 +304,7 @@ class EngineEvents:
     def _drag_preview(self, drag_event: DragPreview) -> None:
         if self._state.is_dragging:
             self._context.images.latest = drag_event.image.to_array()
-            self._screen.call_after_refresh(lambda: self._context.engine.send(PreviewShown()))
+            self._preview_pace.request_next()
             self._screen.panels.pause_spinner()
             self._screen.sync()
 
@@ -310,6 +315,7 @@ class EngineEvents:
             if drag_event.image is not None:
                 self._context.images.cache.put(revision.edit.source, drag_event.image.to_array())
         self._context.drag.end(revision)
+        self._preview_pace.end()
         self._screen.sync()
         step_limit = self._state.edit.settings.max_steps
         mean_distance = sum(pair.distance for pair in drag_record.pairs) / len(drag_record.pairs)

@@ -11,6 +11,7 @@ from draggan_tui.editor.modes import (
     AligningPhotograph,
     Grab,
     Inverting,
+    Labels,
     LiveDrag,
     LoadingModel,
     Pen,
@@ -28,6 +29,7 @@ HintMode = Literal[
     "live",
     "dragging",
     "shape",
+    "labels",
     "grabbed",
     "pen",
     "photograph",
@@ -46,6 +48,7 @@ HINTS: dict[HintMode, tuple[tuple[str, str], ...]] = {
         ("place", "paint"), ("erase-shape", "erase"), ("cancel", "leave"), ("left down up right", "stretch"),
         ("shape", "next shape"),
     ),
+    "labels": (("cancel", "leave"),),
     "grabbed": (
         ("place", "drop"), ("cancel", "put back"), ("left down up right", "move"),
         ("nudge-left nudge-down nudge-up nudge-right", "by a pixel"),
@@ -88,6 +91,8 @@ def hint_mode(state: EditorState) -> HintMode:
             return "live"
         case ShapeMode():
             return "shape"
+        case Labels():
+            return "labels"
         case Grab():
             return "grabbed"
         case Pen():

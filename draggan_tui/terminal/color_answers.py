@@ -1,4 +1,4 @@
-"""Separates the terminal's answers to the question about its colours from typed keys.
+"""Separates the terminal's answers, about its colours and to the questions that pace the output, from typed keys.
 
 An answer may arrive late, slowly, between keys, or never. None of its bytes may be read as a key (`?` opens the help, `c`
 clears the mask), and no key may be lost. So answers are removed where keys are parsed, and nothing waits for them.
@@ -29,6 +29,9 @@ ANSWER_TIME = 3.0  # seconds after the question in which a lone Escape may be th
 _LONGEST_ANSWER = 256
 _ESCAPE = "\x1b"
 _ENDS = ("\x1b\\", "\x07", "\x18")
+_MODE_ANSWER = re.compile(r"\x1b\[\?2026;(\d)\$y")
+_CURSOR_REPORT = re.compile(r"\x1b\[(\d+);(\d+)R")
+_CURSOR_REPORT_START = re.compile(r"\x1b\[\d{1,4}(?:;\d{0,4})?")
 _ANSWER_START = re.compile(
     r"\x1bP(?:[01](?:[$+](?:r.*)?)?)?", re.DOTALL
 )  # if other characters follow Escape and P, they are typed
@@ -42,12 +45,30 @@ class ColorsAnswered(Message):
         self.truecolor = truecolor
 
 
+class SyncAnswered(Message):
+    """Posted when the terminal has answered whether it can be told where a frame begins and ends (DEC mode 2026)."""
+
+    def __init__(self, has_sync: bool) -> None:
+        super().__init__()
+        self.has_sync = has_sync
+
+
+class CursorReported(Message):
+    """Posted when the terminal has answered where its cursor is. Nobody needs to know; that it has answered counts."""
+
+
 class AnswerParser(KeyParser):
-    """A parser of keys that posts one `ColorsAnswered` for the answers to `color_depth.QUESTION`."""
+    """A parser of keys that posts one `ColorsAnswered` for the answers to `color_depth.QUESTION`, and a message for each
+    answer to a question that paces the output.
+
+    Attributes:
+        awaits_cursor_report: whether such an answer may come.
+    """
 
     def __init__(self, debug: bool = False, clock: Callable[[], float] = monotonic) -> None:
         self._truecolor = False
         self._answer_deadline = 0.0
+        self.awaits_cursor_report: Callable[[], bool] = lambda: False
         super().__init__(debug, clock)
 
     def expect_answer(self) -> None:
@@ -87,7 +108,10 @@ class AnswerParser(KeyParser):
             The sequence, and whether a pause or the end of the input has ended it.
         """
         escape_sequence = _ESCAPE
-        while _is_incomplete(escape_sequence):
+        awaits_cursor_report = self.awaits_cursor_report()
+        while _is_incomplete(escape_sequence) or (
+            awaits_cursor_report and _CURSOR_REPORT_START.fullmatch(escape_sequence)
+        ):
             is_answer = len(escape_sequence) > 2 or self.clock() < self._answer_deadline
             try:
                 escape_sequence += yield Read1(ANSWER_GAP if is_answer else constants.ESCAPE_DELAY)
@@ -100,7 +124,13 @@ class AnswerParser(KeyParser):
         if len(escape_sequence) > 2 and _ANSWER_START.fullmatch(escape_sequence):
             self._truecolor |= keeps_rgb(escape_sequence[2:])
             return True
-        if not escape_sequence.startswith("\x1b[?") or escape_sequence[-1] not in "?0123456789;c":
+        if mode_answer := _MODE_ANSWER.fullmatch(escape_sequence):
+            token_callback(SyncAnswered(mode_answer[1] != "0"))
+            return True
+        if (report := _CURSOR_REPORT.fullmatch(escape_sequence)) and self.awaits_cursor_report() and report[1] != "1":
+            token_callback(CursorReported())
+            return True
+        if not escape_sequence.startswith("\x1b[?") or escape_sequence[-1] not in "?0123456789;$c":
             return False
         if escape_sequence.endswith("c"):
             self._answer_deadline = 0.0
@@ -109,7 +139,7 @@ class AnswerParser(KeyParser):
 
 
 def _is_incomplete(escape_sequence: str) -> bool:
-    """Return whether a sequence may be the beginning of `ESC P … ESC \\` or of `ESC [ ? … c`."""
+    """Return whether a sequence may be the beginning of `ESC P … ESC \\`, `ESC [ ? … c` or `ESC [ ? … $ y`."""
     if len(escape_sequence) < 3:
         return escape_sequence in ("\x1b", "\x1bP", "\x1b[")
     if escape_sequence.startswith("\x1bP"):
@@ -118,4 +148,4 @@ def _is_incomplete(escape_sequence: str) -> bool:
             and not escape_sequence.endswith(_ENDS)
             and len(escape_sequence) < _LONGEST_ANSWER
         )
-    return escape_sequence.startswith("\x1b[?") and escape_sequence[-1] in "?0123456789;"
+    return escape_sequence.startswith("\x1b[?") and escape_sequence[-1] in "?0123456789;$"

@@ -12,14 +12,16 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from itertools import chain
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
-from textual.events import Key
+from textual.events import Key, MouseEvent, Paste
 from textual.message import Message
 
-from draggan_tui.terminal.color_answers import AnswerParser
+from draggan_tui.terminal.color_answers import AnswerParser, CursorReported, SyncAnswered
 from draggan_tui.terminal.color_depth import QUESTION
-from draggan_tui.terminal.textual_internals import TerminalDriverBase
+from draggan_tui.terminal.paced_writer import CURSOR_QUESTION, SYNC_QUESTION, ImageSource, PacedWriter
+from draggan_tui.terminal.painting import screen_update
+from draggan_tui.terminal.textual_internals import PlacedStrip, TerminalDriverBase
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -30,6 +32,7 @@ INTRODUCERS = "[OP\\"
 _BEGINNING = re.compile(r"\x1b(\[(M.{0,2}|[0-?]*[ -/]*)|O[0-9;]*|P([01]([$+](r.*)?)?)?|\\)?", re.DOTALL)
 """The beginning of such a sequence, which may continue."""
 LONGEST_WAIT = 0.1  # seconds between two checks whether the driver has to stop
+LAST_ANSWERS_TIMEOUT = 1.0  # seconds in which answers may still come before the terminal is given back
 
 
 class EscapeParser(AnswerParser):
@@ -80,6 +83,7 @@ class TerminalDriver(TerminalDriverBase):
     - Suspending stops the process only if a shell can continue it, and never in the middle of a write.
     - After a SIGSTOP there is still only one pair of threads, and everything is painted again.
     - Bytes that are not UTF-8 are no error, and a terminal that has disappeared is a hangup.
+    - What is painted is paced by the terminal's answers, which are no keys (`PacedWriter`).
     """
 
     asks_colors = False
@@ -89,6 +93,7 @@ class TerminalDriver(TerminalDriverBase):
         self, app: App[Any], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None
     ) -> None:
         super().__init__(app, debug=debug, mouse=mouse, size=size)
+        self._screen_image: ImageSource | None = None
         self.loop.add_signal_handler(signal.SIGTSTP, self.suspend)
         self.loop.add_signal_handler(signal.SIGCONT, self._resume_after_stop)
 
@@ -98,6 +103,45 @@ class TerminalDriver(TerminalDriverBase):
             if columns and rows:
                 return columns, rows
         return 80, 24
+
+    # Output -----------------------------------------------------------------------------------------------
+
+    def make_writer(self, file: IO[str]) -> PacedWriter:
+        writer = PacedWriter(file)
+        if self._screen_image is not None:
+            writer.use_image(self._screen_image)
+        return writer
+
+    def paint(self, app: App[Any], placed_strips: Iterable[PlacedStrip], *, is_full: bool) -> None:
+        if self.writer is not None:
+            self.writer.paint(screen_update(app, placed_strips, is_full=is_full))
+
+    def use_screen_image(self, screen_image: ImageSource) -> None:
+        """Keep the images on the screen there; called before the first is painted."""
+        self._screen_image = screen_image
+        if self.writer is not None:
+            self.writer.use_image(screen_image)
+
+    def start_application_mode(self) -> None:
+        super().start_application_mode()  # type: ignore[no-untyped-call]
+        if self.is_writing:
+            # Textual has sent the other question. In the first row, the answer to this one might be a key.
+            self.write(f"\x1b[2;1H{CURSOR_QUESTION}")
+
+    def disable_input(self) -> None:
+        if self.writer is not None:
+            self.writer.end_painting(LAST_ANSWERS_TIMEOUT)
+        super().disable_input()
+
+    def call_when_painted(self, function: Callable[[], object]) -> None:
+        def call_soon() -> None:
+            with suppress(RuntimeError):  # the loop has been closed
+                self.loop.call_soon_threadsafe(function)
+
+        if self.writer is None:
+            call_soon()
+        else:
+            self.writer.call_when_painted(call_soon)
 
     # Stopping and continuing ------------------------------------------------------------------------------
 
@@ -126,6 +170,8 @@ class TerminalDriver(TerminalDriverBase):
 
     def clear(self) -> None:
         """Clear the screen, and reset what another program may have set."""
+        if self.writer is not None:
+            self.writer.forget_screen()
         self.write("\x1b[r\x1b[m\x1b[2J\x1b[?25l")
         self.set_modes()
 
@@ -135,6 +181,8 @@ class TerminalDriver(TerminalDriverBase):
         escape_parser = EscapeParser(self.debug)
         if self.asks_colors:
             escape_parser.expect_answer()
+        if (writer := self.writer) is not None:
+            escape_parser.awaits_cursor_report = lambda: writer.awaits_cursor_report
         decode_bytes = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
         while not self.exit_event.is_set():
             if select.select([self.fileno], [], [], escape_parser.wait_seconds)[0]:
@@ -156,6 +204,19 @@ class TerminalDriver(TerminalDriverBase):
         for message in messages:
             self.process_message(message)
 
+    def process_message(self, message: Message) -> None:
+        assert self.writer is not None, "input is read in application mode only"
+        match message:
+            case SyncAnswered():
+                self.writer.answered(SYNC_QUESTION, has_sync=message.has_sync)
+                return
+            case CursorReported():
+                self.writer.answered(CURSOR_QUESTION)
+                return
+            case Key() | MouseEvent() | Paste():
+                self.writer.note_key()
+        super().process_message(message)
+
 
 class AskingDriver(TerminalDriver):
     """A driver that asks for the terminal's colours at the start, and after a stop, when it may be another terminal."""
@@ -163,7 +224,7 @@ class AskingDriver(TerminalDriver):
     asks_colors = True
 
     def start_application_mode(self) -> None:
-        super().start_application_mode()  # type: ignore[no-untyped-call]
+        super().start_application_mode()
         if self.is_writing:
             self.write(QUESTION)
             self.flush()

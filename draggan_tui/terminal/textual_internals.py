@@ -7,12 +7,14 @@ fails if a new version lacks one of them or behaves otherwise; then only this mo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from time import monotonic
-from typing import Any
+from typing import IO, Any, NamedTuple, cast
 
 from rich.console import COLOR_SYSTEMS, Console
+from rich.control import Control
 from rich.segment import Segment
+from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual._parser import ParseEOF as ParseEOF
 from textual._parser import ParseError as ParseError
 from textual._parser import ParseTimeout as ParseTimeout
@@ -24,6 +26,7 @@ from textual.app import App
 from textual.css.query import NoMatches
 from textual.dom import DOMNode
 from textual.driver import Driver
+from textual.drivers._writer_thread import WriterThread
 from textual.drivers.linux_driver import LinuxDriver
 from textual.events import Key
 from textual.message import Message
@@ -32,6 +35,7 @@ from textual.strip import Strip
 from textual.widget import MountError, Widget
 
 from draggan_tui.terminal.color_depth import ColorDepth
+from draggan_tui.terminal.paced_writer import PacedWriter
 
 # Input --------------------------------------------------------------------------------------------------
 
@@ -76,8 +80,42 @@ class KeyParser(XTermParser):
 # Output -------------------------------------------------------------------------------------------------
 
 
+class PlacedStrip(NamedTuple):
+    """A strip, and where on the screen it begins."""
+
+    row: int
+    column: int
+    strip: Strip
+
+
 class TerminalDriverBase(LinuxDriver):
-    """Textual's driver, with public names for what `TerminalDriver` changes."""
+    """Textual's driver, with public names for what `TerminalDriver` changes.
+
+    Attributes:
+        writer: the thread that writes in place of Textual's. None: the application mode has never started.
+    """
+
+    writer: PacedWriter | None
+
+    @property
+    def _writer_thread(self) -> Any:
+        return self.writer
+
+    @_writer_thread.setter
+    def _writer_thread(self, textual_writer: WriterThread | None) -> None:
+        self.writer = None if textual_writer is None else self.make_writer(cast("IO[str]", self._file))
+
+    def paint(self, app: App[Any], placed_strips: Iterable[PlacedStrip], *, is_full: bool) -> None:
+        """Paint strips. If they are the full screen, nothing that was on it before counts any more."""
+        raise NotImplementedError
+
+    def call_when_painted(self, function: Callable[[], object]) -> None:
+        """Call a function in the event loop once the images of now have been written."""
+        raise NotImplementedError
+
+    def make_writer(self, file: IO[str]) -> PacedWriter:
+        """Return a thread that writes to the terminal."""
+        raise NotImplementedError
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -90,7 +128,7 @@ class TerminalDriverBase(LinuxDriver):
     @property
     def is_writing(self) -> bool:
         """Whether the application mode has started; it cannot if the terminal is gone."""
-        return self._writer_thread is not None
+        return self.writer is not None
 
     def terminal_size(self) -> tuple[int, int]:
         """Return columns and rows of the terminal."""
@@ -116,16 +154,19 @@ class LazyStrip(Strip):
 
     Args:
         columns: width of the row in cells.
-        ansi: what the terminal is sent for it, if that is known.
     """
 
     __slots__ = ("_made_segments",)
 
-    def __init__(self, columns: int, ansi: str | None = None) -> None:
+    def __init__(self, columns: int) -> None:
         self._made_segments: list[Segment] | None = None
         super().__init__((), columns)
         self._cell_count = columns
-        self._render_cache = ansi
+
+    @property
+    def is_image(self) -> bool:
+        """Whether the row is painted as a part of an image; otherwise, as text."""
+        raise NotImplementedError
 
     def make_segments(self) -> list[Segment]:
         """Return the row as segments."""
@@ -158,15 +199,40 @@ def set_color_depth(console: Console, depth: ColorDepth) -> None:
     console._color_system = None if name is None else COLOR_SYSTEMS[name]
 
 
-def repaint_text(app: App[Any], *widgets: Widget) -> str:
-    """Return what the terminal is sent to repaint some widgets, or without any to repaint the whole screen."""
+def placed_strips(update: LayoutUpdate | ChopsUpdate) -> Iterator[PlacedStrip]:
+    """Yield what the compositor wants to be painted."""
+    if isinstance(update, LayoutUpdate):
+        for row, strips in enumerate(update.strips, update.region.y):
+            column = update.region.x
+            for strip in strips:
+                yield PlacedStrip(row, column, strip)
+                column += strip.cell_length
+        return
+    for row, first_column, end_column in update.spans:
+        for chop_end, (column, chop) in zip(update.chop_ends[row], update.chops[row].items(), strict=False):
+            if chop is not None and column < end_column and chop_end > first_column:
+                painted_end = min(chop_end, end_column)
+                yield PlacedStrip(row, column, chop if painted_end == chop_end else chop.crop(0, painted_end - column))
+
+
+def widget_update(app: App[Any], *widgets: Widget) -> LayoutUpdate | ChopsUpdate | None:
+    """Return what is to be painted of some widgets, or without any of the whole screen; None: nothing."""
     compositor = app.screen._compositor
-    if widgets:
-        compositor.update_widgets(set(widgets))
-        update: Any = compositor.render_update(screen_stack=[])
+    if not widgets:
+        update: Any = compositor.render_update(full=True, screen_stack=app._background_screens)
     else:
-        update = compositor.render_update(full=True, screen_stack=app._background_screens)
-    return "" if update is None else str(update.render_segments(app.console))
+        compositor.update_widgets(set(widgets))
+        update = compositor.render_update(screen_stack=[])
+    return cast("LayoutUpdate | ChopsUpdate | None", update)
+
+
+def repaint_text(app: App[Any], *widgets: Widget) -> str:
+    """Return what a terminal that shows nothing is sent to paint some widgets, or without any the whole screen."""
+    update = widget_update(app, *widgets)
+    return "".join(
+        Control.move_to(column, row).segment.text + strip.render(app.console)
+        for row, column, strip in (() if update is None else placed_strips(update))
+    )
 
 
 # App and screens ----------------------------------------------------------------------------------------
@@ -176,7 +242,25 @@ class AppBase(App[None]):
     """An app that reports an unexpected error instead of printing a traceback over the terminal.
 
     It may close at any moment. A screen that was still opening then lacks its widgets, which is no error.
+    What it paints is paced by the driver's writer.
     """
+
+    def _display(self, screen: Screen[Any], renderable: Any) -> None:
+        driver = self._driver
+        is_closed = not self._running or self._closed
+        if (
+            is_closed
+            or self._batch_count
+            or not isinstance(driver, TerminalDriverBase)
+            or not isinstance(renderable, LayoutUpdate | ChopsUpdate)
+        ):
+            super()._display(screen, renderable)
+            return
+        try:
+            driver.paint(self, placed_strips(renderable), is_full=isinstance(renderable, LayoutUpdate))
+        except Exception as error:
+            self._handle_exception(error)
+        self.post_display_hook()
 
     def report_fatal_error(self) -> None:
         """Called in an `except` block, before the app ends."""
@@ -190,6 +274,18 @@ class AppBase(App[None]):
     def _fatal_error(self) -> None:
         self.report_fatal_error()
         self._close_messages_no_wait()
+
+    def call_when_painted(self, function: Callable[[], object]) -> None:
+        """Call a function once the images that have been given to Textual's screen have been written to the terminal."""
+        if isinstance(self._driver, TerminalDriverBase):
+            self._driver.call_when_painted(function)
+        else:
+            function()
+
+    def set_image_motion(self, is_moving: bool) -> None:
+        """Note whether the images that are shown are followed by others, so that small differences can wait."""
+        if isinstance(self._driver, TerminalDriverBase) and self._driver.writer is not None:
+            self._driver.writer.set_motion(is_moving)
 
     @property
     def terminal_driver(self) -> Driver | None:

@@ -23,9 +23,6 @@ from draggan_tui.rendering.view_sampling import sample_view
 
 from .cell_widget import CellWidget
 
-MOST_CUT_ROWS = 8
-"""Up to so many rows are repainted only as far to the right as they have changed."""
-
 
 class Canvas(CellWidget):
     """Shows an image, or a part of it, in the middle, and repaints only the rows that have changed.
@@ -170,7 +167,7 @@ class Canvas(CellWidget):
         has_changed = new_cells.differences(old_cells)
         changed_rows = np.asarray(has_changed.any(axis=1))
         self.strips = [None if is_new else strip for is_new, strip in zip(changed_rows, old_strips, strict=True)]
-        repaint_regions = _repaint_regions(has_changed, changed_rows)
+        repaint_regions = _repaint_regions(changed_rows, new_cells.columns)
         if repaint_regions:
             self.refresh(*repaint_regions)
 
@@ -284,18 +281,10 @@ class Canvas(CellWidget):
         return (column, row)
 
 
-def _repaint_regions(has_changed: NDArray[np.bool_], changed_rows: NDArray[np.bool_]) -> list[Region]:
-    """Return the regions to repaint: blocks of changed rows, from the left border.
-
-    Textual's partial update can cut a strip only at its right end. A strip that is cut is encoded again, row by row,
-    which is worth it for the few rows of a cursor, not for an image.
-    """
+def _repaint_regions(changed_rows: NDArray[np.bool_], columns: int) -> list[Region]:
+    """Return blocks of changed rows. Which of their cells are sent is found out later, from what the terminal shows."""
     run_edges = np.flatnonzero(np.diff(changed_rows, prepend=False, append=False)).tolist()
-    repaint_regions = []
-    for first_row, end_row in zip(run_edges[::2], run_edges[1::2], strict=True):
-        is_cut = end_row - first_row <= MOST_CUT_ROWS
-        region_width = (
-            int(np.flatnonzero(has_changed[first_row:end_row].any(axis=0))[-1]) + 1 if is_cut else has_changed.shape[1]
-        )
-        repaint_regions.append(Region(0, first_row, region_width, end_row - first_row))
-    return repaint_regions
+    return [
+        Region(0, first_row, columns, end_row - first_row)
+        for first_row, end_row in zip(run_edges[::2], run_edges[1::2], strict=True)
+    ]

@@ -10,7 +10,6 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from draggan_tui.config.themes import CanvasColors
-from draggan_tui.rendering.ansi_encoding import encode_rows
 from draggan_tui.rendering.cell_strip import CellStrip
 from draggan_tui.rendering.cells import Cells
 from draggan_tui.rendering.dithering import ColorDepth
@@ -66,11 +65,7 @@ class CellWidget(Widget):
         cells, depth = self.cells(), self.depth
         if cells is None or row_range.stop > cells.rows:
             return None
-        missing_rows = [row for row in row_range if self.strips[row] is None]
-        if missing_rows:
-            encoded_rows = (
-                [None] * len(missing_rows) if depth == "none" else encode_rows(cells.take(missing_rows), depth)
-            )
-            for row, encoded_row in zip(missing_rows, encoded_rows, strict=True):
-                self.strips[row] = CellStrip(cells.take(slice(row, row + 1)), depth, encoded_row)
+        for row in row_range:
+            if self.strips[row] is None:
+                self.strips[row] = CellStrip(cells.take(slice(row, row + 1)), depth)
         return cast("list[Strip]", self.strips[row_range.start : row_range.stop])

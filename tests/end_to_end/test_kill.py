@@ -24,7 +24,7 @@ from draggan_engine.server.messages import DragEnded, ModelLoaded, PreviewSize, 
 from draggan_engine.storage.session_lock import LOCK_FILE
 from draggan_engine.storage.session_manifest import read_history, read_manifest
 from draggan_tui.benchmarks.processes import is_alive
-from draggan_tui.benchmarks.pseudo_terminal import FRAME_END, SYNCHRONIZED
+from draggan_tui.benchmarks.pseudo_terminal import FRAME_END
 from draggan_tui.rendering.inspector_state import InspectorState
 from draggan_tui.rendering.pair_table import pair_table
 from tests.support.engine_client import Engine
@@ -193,7 +193,7 @@ def facts(edit: Edit) -> Facts:
 def marking_terminal(*arguments: str, directory: Path, size: tuple[int, int] = (80, 24)) -> Terminal:
     """An editor whose terminal answered that it wants to know where frames begin and end."""
     terminal = Terminal(*arguments, directory=directory, size=size)
-    terminal.send(SYNCHRONIZED)
+    terminal.synchronize()
     return terminal
 
 

@@ -11,6 +11,7 @@ from draggan_tui.editor.modes import (
     Grab,
     Idle,
     Inverting,
+    Labels,
     LiveDrag,
     LoadingModel,
     Pen,
@@ -169,7 +170,7 @@ def delete(context: CommandContext) -> None:
 
 def cancel(context: CommandContext) -> None:
     """Undo what was begun and not finished: release the live target, leave what the mouse began, put back the grabbed
-    point, leave the shape, lift the pen, leave the photograph, stop its inversion, or delete a handle that waits for its
+    point, leave the shape, remove the letters, lift the pen, leave the photograph, stop its inversion, or delete a handle that waits for its
     target."""
     state, mode = context.state, context.state.mode
     if isinstance(mode, LiveDrag):
@@ -183,6 +184,8 @@ def cancel(context: CommandContext) -> None:
     elif isinstance(mode, ShapeMode):
         state.mode = Idle()
         context.report(f"no {mode.kind} is painted")
+    elif isinstance(mode, Labels):
+        state.mode = Idle()
     elif isinstance(mode, AligningPhotograph):
         photograph.leave_photograph(context, mode)
     elif isinstance(mode, ViewingPhotograph):

@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from draggan_engine import MOST_PREVIEWS_PER_SECOND
 from draggan_engine.networks.cpu_threads import threads_for_image
 
 from .image_data import ImageData
@@ -25,7 +26,7 @@ log = logging.getLogger("draggan_engine")
 PREVIEW_SHARE, LIVE_PREVIEW_SHARE = 1 / 8, 2 / 3
 """How much of the time of a drag, and of a live drag, previews may take where rendering them holds the drag up. In a live
 drag a hand is waiting for them."""
-PREVIEW_INTERVAL = 1 / 15  # seconds between previews, at least
+PREVIEW_INTERVAL = 1 / MOST_PREVIEWS_PER_SECOND  # seconds between previews, at least
 PROGRESS_INTERVAL = 1 / 30  # seconds between progress events, at least; each wakes the client and costs the drag time
 
 

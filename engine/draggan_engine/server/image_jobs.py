@@ -13,7 +13,17 @@ from .edit_images import image_of, sigma_of, write_result
 from .engine_state import EngineState
 from .failures import report_failures
 from .image_data import ImageData
-from .messages import EditMeasured, Export, Exported, ExportFile, ExportProgress, ImageRendered, Render
+from .known_landmarks import visible_landmarks
+from .messages import (
+    EditMeasured,
+    Export,
+    Exported,
+    ExportFile,
+    ExportProgress,
+    ImageRendered,
+    LandmarksLocated,
+    Render,
+)
 
 log = logging.getLogger("draggan_engine")
 
@@ -22,6 +32,8 @@ def render(state: EngineState, model: Model, command: Render) -> None:
     image = ImageData.from_array(image_of(model, state.store, command.edit))
     state.outbox.send(ImageRendered(request_id=command.request_id, image=image))
     report_sigma(state, model, command.edit)
+    if points := visible_landmarks(model, command.edit.source):
+        state.outbox.send(LandmarksLocated(source=command.edit.source, points=points))
 
 
 def render_waiting(state: EngineState, model: Model) -> None:

@@ -5,7 +5,8 @@ The conversation:
 1. The engine starts. If it resumes a session, it sends `Resumed` with the history. It sends `LoadProgress` while it loads
    the model, and `ModelLoaded`.
 2. The client sends `Save` after each change; the engine answers `Saved` when the change is on disk. `Render` asks for the
-   image of an edit and is answered by `ImageRendered`, and by `EditMeasured` if the edit has been dragged.
+   image of an edit and is answered by `ImageRendered`, by `EditMeasured` if the edit has been dragged, and by `LandmarksLocated` if the
+   image's landmarks are known.
 3. `StartDrag` drags one saved revision. The engine sends `DragStarted`, after each step `DragProgress`, now and then
    `DragPreview`, and at last `DragEnded` with the new revision. While the drag runs, the client sends `PreviewShown` for
    each preview (the next one is not sent before that), `SetPreviewSize` when its view changes, and `StopDrag`. In a live
@@ -266,6 +267,14 @@ class EditMeasured(FrozenModel):
     sigma: float = Field(description="Mahalanobis length of the change of w since the image before all drags")
 
 
+class LandmarksLocated(FrozenModel):
+    """Where the landmarks of an image are: sent after the image, for images of a bundled model whose landmarks are known."""
+
+    type: Literal["landmarks_located"] = "landmarks_located"
+    source: LatentRef
+    points: tuple[FinitePoint, ...] = Field(description="in pixels of the image, the likeliest handle first")
+
+
 class DragPreview(FrozenModel):
     """The image of the running drag. It may be smaller than the full image. The next one follows after `PreviewShown`, or
     when the drag waits for its live target."""
@@ -419,7 +428,7 @@ class Failed(FrozenModel):
 
 Event = (
     LoadProgress | ModelsListed | MaskLoaded | MaskSaved | Resumed | ModelLoaded | ImageRendered
-    | EditMeasured | DragPreview | Saved | SessionMoved | ExportProgress | Exported | DragStarted | DragProgress | DragEnded
+    | EditMeasured | LandmarksLocated | DragPreview | Saved | SessionMoved | ExportProgress | Exported | DragStarted | DragProgress | DragEnded
     | TrajectoryRead | PullProgress | PullEnded | PhotographOpened | PhotographViewed | InversionProgress | InversionPreview | InversionEnded
     | InversionMaskRead | Failed
 )  # fmt: skip

