@@ -13,6 +13,7 @@ import sys
 import termios
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,9 +26,11 @@ from draggan_engine.storage.session_lock import remove_stale_lock
 from draggan_tui.config import paths
 from draggan_tui.rendering.loading_text import model_label
 from draggan_tui.rendering.palette_filter import palette_filter
-from draggan_tui.terminal.color_answers import ANSWER_TIME, ColorsAnswered
+from draggan_tui.terminal.answer_parser import ANSWER_TIME, GraphicAnswered, TerminalAnswered
 from draggan_tui.terminal.color_depth import ColorDepth, ColorGuess
-from draggan_tui.terminal.driver import AskingDriver, TerminalDriver
+from draggan_tui.terminal.driver import TerminalDriver
+from draggan_tui.terminal.graphics_support import NO_GRAPHICS, GraphicsSupport
+from draggan_tui.terminal.start_questions import start_questions
 from draggan_tui.terminal.textual_internals import AppBase, set_color_depth
 from draggan_tui.widgets.splash import Splash
 
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
     from draggan_tui.editor.state import ResumedSession
     from draggan_tui.screens.editor import EditorScreen
     from draggan_tui.screens.editor_messages import LeaveEditor, ThemeChosen
+    from draggan_tui.screens.terminal_graphics import TerminalGraphics
     from draggan_tui.terminal.cell_shape import CellShape
 
 FEW_COLORS = "16 colours, as far as the terminal says; --color 256 or truecolor for more"
@@ -60,6 +64,7 @@ class Options:
         color_guess: how many colours the terminal seems to have. None: the user chose their number.
         cell_shape: how the cells of images are divided.
         fps: how many images of a drag are shown in a second at most.
+        graphics: whether the terminal may show graphics in the place of cells.
         engine: an engine that already runs for the session that is opened.
     """
 
@@ -79,6 +84,7 @@ class Options:
     color_guess: ColorGuess | None = None
     cell_shape: CellShape = "half"
     fps: int = MOST_PREVIEWS_PER_SECOND
+    graphics: GraphicsSupport = NO_GRAPHICS
     engine: EngineProcess | None = None
 
 
@@ -101,11 +107,13 @@ class DragganApp(AppBase):
     engine: EngineClient
 
     def __init__(self, options: Options, opened: Callable[[], object] = lambda: None) -> None:
-        color_guess = options.color_guess
-        super().__init__(
-            driver_class=AskingDriver if color_guess is not None and color_guess.worth_asking else TerminalDriver
-        )
+        super().__init__(driver_class=TerminalDriver)
         self.options = options
+        self.start_questions = start_questions(
+            about_colors=options.color_guess is not None and options.color_guess.worth_asking,
+            about_graphics=options.graphics.worth_asking,
+            in_tmux=options.graphics.in_tmux,
+        )
         self._call_when_open = opened
         self._early_keys: list[Key] | None = []  # keys that were typed before the editor was open; None: it is open
         self._is_leaving = False
@@ -178,11 +186,15 @@ class DragganApp(AppBase):
         self.set_reactive(App.theme, textual_theme.name)
         self.mutate_reactive(App.theme)  # for a theme that has the name of the present one and other colours
 
-    def on_colors_answered(self, event: ColorsAnswered) -> None:
+    def on_terminal_answered(self, event: TerminalAnswered) -> None:
+        self._use_colors(event.truecolor)
+        self._graphics.terminal_answered(event)
+
+    def _use_colors(self, is_truecolor: bool) -> None:
         color_guess = self.options.color_guess
         if color_guess is None:
             return
-        color_depth = "truecolor" if event.truecolor else color_guess.depth
+        color_depth: ColorDepth = "truecolor" if is_truecolor else color_guess.depth
         if color_depth != self.color_depth:
             set_color_depth(self.console, color_depth)
             self._use_theme(self._editor_theme)
@@ -195,6 +207,22 @@ class DragganApp(AppBase):
         if self.color_depth == "16":
             self.editor.report(FEW_COLORS)
 
+    # Graphics -----------------------------------------------------------------------------------------
+
+    @cached_property
+    def _graphics(self) -> TerminalGraphics:
+        from draggan_tui.screens.terminal_graphics import TerminalGraphics
+
+        return TerminalGraphics(
+            self,
+            self.options.graphics,
+            canvas=lambda: self.editor.panels.canvas if hasattr(self, "editor") and self.editor.is_running else None,
+            report=lambda problem: self.editor.report(problem, "bad"),
+        )
+
+    def on_graphic_answered(self, event: GraphicAnswered) -> None:
+        self._graphics.graphic_answered(event)
+
     # Beginning and end --------------------------------------------------------------------------------
 
     def on_load(self) -> None:
@@ -206,8 +234,13 @@ class DragganApp(AppBase):
         self.set_keymap(self.options.keymap)
 
     def on_mount(self) -> None:
-        self.app_resume_signal.subscribe(self, lambda _: self.action_redraw())
+        self.app_resume_signal.subscribe(self, lambda _: self._resume())
         self.call_after_refresh(self.open_editor)
+
+    def _resume(self) -> None:
+        """Paint everything. The terminal may be another one now, and is asked again whether it shows graphics."""
+        self._graphics.end()
+        self.action_redraw()
 
     async def open_editor(self) -> None:
         """Open the editor; first ask about a session that was not closed, if there is one."""
@@ -259,6 +292,7 @@ class DragganApp(AppBase):
 
     async def _start(self, running_engine: EngineProcess | None) -> None:
         await self.push_screen(self.editor)
+        self._graphics.show()
         if (color_guess := self.options.color_guess) is not None:
             if color_guess.worth_asking:
                 self.set_timer(ANSWER_TIME, self._mention_few_colors)
@@ -322,6 +356,7 @@ class DragganApp(AppBase):
         """Paint the whole screen again, over what other programs have written on it."""
         if isinstance(self.terminal_driver, TerminalDriver):
             self.terminal_driver.clear()
+        self._graphics.redraw()
         self.screen.refresh(layout=True)
 
     async def on_leave_editor(self, event: LeaveEditor) -> None:

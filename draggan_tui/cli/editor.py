@@ -26,6 +26,8 @@ from draggan_tui.cli.options import (
     EditorDeviceOption,
     EditorModelOption,
     FpsOption,
+    GraphicsOption,
+    GraphicsProtocolOption,
     InversionMethodOption,
     InversionStepsOption,
     LandmarksOption,
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from draggan_tui.config.themes import EditorTheme
     from draggan_tui.terminal.cell_shape import CellShape
     from draggan_tui.terminal.color_depth import ColorGuess
+    from draggan_tui.terminal.graphics_support import GraphicsSupport
 
 
 ALIGNMENT_OPTIONS = {"--align", "--onto", "--landmarks", "--refine"}
@@ -84,6 +87,7 @@ def editor(
     color: ColorsOption = None,
     cells: CellShapeOption = None,
     fps: FpsOption = None,
+    graphics: GraphicsProtocolOption = None,
     _version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
     ] = False,
@@ -105,7 +109,7 @@ def editor(
         from draggan_tui.cli.photograph_alignment import read_alignment
 
         alignment = read_alignment(align, onto, landmarks, accepts_licence=accept_licence, refine=refine)
-    editor_options = configured_options(model, device, theme, color, cells, fps)
+    editor_options = configured_options(model, device, theme, color, cells, fps, graphics)
     from draggan_tui.cli.resume import interrupted_session
     from draggan_tui.client.engine_process import EngineOptions, start_engine
 
@@ -200,6 +204,7 @@ class ConfiguredOptions:
     color_guess: ColorGuess | None
     cell_shape: CellShape
     fps: int
+    graphics: GraphicsSupport
 
 
 def configured_options(
@@ -209,6 +214,7 @@ def configured_options(
     color: ColorOption | None,
     cells: CellsOption | None,
     fps: int | None,
+    graphics: GraphicsOption | None,
 ) -> ConfiguredOptions:
     """Read the configuration for what the command line leaves out.
 
@@ -219,6 +225,7 @@ def configured_options(
     """
     from draggan_tui.cli import textual_environment
     from draggan_tui.config import key_settings, settings_file, themes
+    from draggan_tui.terminal.graphics_support import graphics_support
 
     config_file = settings_file.read_config()
     editor_defaults = config_file.config.editor
@@ -233,6 +240,7 @@ def configured_options(
         color_guess=color_guess,
         cell_shape=_cell_shape(editor_defaults.cells if cells is None else cells.value),
         fps=editor_defaults.fps if fps is None else fps,
+        graphics=graphics_support(os.environ, editor_defaults.graphics if graphics is None else graphics.value),
     )
 
 

@@ -14,6 +14,7 @@ from draggan_tui.cli.options import (
     ColorsOption,
     EditorDeviceOption,
     FpsOption,
+    GraphicsProtocolOption,
     ThemeOption,
     path_parser,
 )
@@ -41,6 +42,7 @@ def open_session(
     color: ColorsOption = None,
     cells: CellShapeOption = None,
     fps: FpsOption = None,
+    graphics: GraphicsProtocolOption = None,
 ) -> None:
     """Continue an earlier session."""
     require_terminal()
@@ -50,7 +52,7 @@ def open_session(
     if directory is None:
         directory = last_session()
     resumed_session = resume_session(directory, model)
-    editor_options = configured_options(resumed_session.model, device, theme, color, cells, fps)
+    editor_options = configured_options(resumed_session.model, device, theme, color, cells, fps, graphics)
     engine_process = start_engine(EngineOptions(editor_options.model, editor_options.device), resume=str(directory))
     from draggan_tui.app import Options
 

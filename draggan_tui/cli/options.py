@@ -66,6 +66,14 @@ class CellsOption(StrEnum):
     octant = "octant"
 
 
+class GraphicsOption(StrEnum):
+    """How images are shown in pixels instead of cells."""
+
+    auto = "auto"
+    kitty = "kitty"
+    none = "none"
+
+
 SeedOption = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="The seed of the image to start from.")]
 PsiOption = Annotated[
     float | None,
@@ -168,6 +176,15 @@ FpsOption = Annotated[
         max=MOST_PREVIEWS_PER_SECOND,
         help=f"How many images of a drag are shown in a second at most, 1 to {MOST_PREVIEWS_PER_SECOND}; a slow line shows "
         f"fewer. Default: as configured, else {MOST_PREVIEWS_PER_SECOND}.",
+    ),
+]
+GraphicsProtocolOption = Annotated[
+    GraphicsOption | None,
+    typer.Option(
+        "--graphics",
+        metavar="PROTOCOL",
+        help="How the image is shown in pixels instead of cells: kitty (its protocol, with placeholders), none, or auto: where the "
+        "terminal says that it can (kitty from 0.28, Ghostty, Rio). Default: as configured, else auto.",
     ),
 ]
 

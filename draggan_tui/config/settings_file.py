@@ -31,6 +31,7 @@ class EditorDefaults(TomlTable):
     color: Literal["auto", "truecolor", "256", "16", "none"] = "auto"
     cells: Literal["auto", "half", "quadrant", "sextant", "octant"] = "auto"
     fps: Annotated[int, Field(ge=1, le=MOST_PREVIEWS_PER_SECOND)] = MOST_PREVIEWS_PER_SECOND
+    graphics: Literal["auto", "kitty", "none"] = "auto"
     model: Text = DEFAULT_MODEL
     device: Text = "auto"
     escape_delay: Annotated[int, Field(ge=0, le=10_000)] = 0
@@ -127,6 +128,7 @@ def config_template() -> str:
         "color": "auto, truecolor, 256, 16 or none",
         "cells": "how sharp images are in truecolor: auto, half, quadrant, sextant or octant",
         "fps": f"how many images of a drag are shown in a second at most, 1 to {MOST_PREVIEWS_PER_SECOND}",
+        "graphics": "how the image is shown in pixels instead of cells: auto, kitty (its protocol) or none",
         "model": "auto (the bundled one that suits the machine), a name (draggan-tui models list) or a full path",
         "device": "auto, cpu, cuda, cuda:1, mps",
         "escape_delay": "how long Escape waits for the rest of a key's sequence, in milliseconds; 0: 100, over SSH 500",

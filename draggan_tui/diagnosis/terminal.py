@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from draggan_tui.diagnosis.finding import Finding
 from draggan_tui.diagnosis.terminal_answers import TerminalAnswers
 from draggan_tui.terminal.color_depth import guess_colors
+from draggan_tui.terminal.graphics_support import graphics_support
 
 LEAST_SIZE, FULL_SIZE = (30, 10), (80, 24)
 """Columns and rows that the editor needs at least, and from which all parts of it have room."""
@@ -36,8 +37,7 @@ def terminal_findings(
     if answers is None:
         yield Finding("graphics", "ok", "not known: the terminal has not answered")
         return
-    protocols = [name for name, is_there in (("kitty", answers.kitty_graphics), ("Sixel", answers.sixel)) if is_there]
-    yield Finding("graphics", "ok", f"{' and '.join(protocols) or 'none'}; the editor draws with characters")
+    yield graphics_finding(environment, answers)
     if answers.synchronised:
         yield Finding("frames", "ok", "painted whole (synchronised output)")
     else:
@@ -62,6 +62,18 @@ def size_finding(size: tuple[int, int]) -> Finding:
             f"make the window at least {FULL_SIZE[0]}×{FULL_SIZE[1]}, or its font smaller",
         )  # fmt: skip
     return Finding("size", "ok", text)
+
+
+def graphics_finding(environment: Mapping[str, str], answers: TerminalAnswers) -> Finding:
+    """Return how the editor shows the image here."""
+    protocols = [name for name, is_there in (("kitty", answers.kitty_graphics), ("Sixel", answers.sixel)) if is_there]
+    support = graphics_support(environment, "auto")
+    # In tmux the terminal was not asked, but tmux knows how it calls itself.
+    takes_graphics = answers.kitty_graphics or support.in_tmux
+    if support.worth_asking and takes_graphics and support.allows(answers.name, environment):
+        through = " through tmux" if support.in_tmux else ""
+        return Finding("graphics", "ok", f"kitty's protocol{through}: the image is shown in pixels")
+    return Finding("graphics", "ok", f"{' and '.join(protocols) or 'none'}; the editor draws with characters")
 
 
 def color_finding(environment: Mapping[str, str], answers: TerminalAnswers | None) -> Finding:

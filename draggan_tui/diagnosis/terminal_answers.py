@@ -10,18 +10,12 @@ import time
 import tty
 from dataclasses import dataclass
 
-from draggan_tui.terminal.color_depth import keeps_rgb
+from draggan_tui.terminal.color_depth import COLOR_QUESTION, keeps_rgb
+from draggan_tui.terminal.paced_writer import SYNC_QUESTION
+from draggan_tui.terminal.start_questions import GRAPHICS_QUESTION, LAST_QUESTION, SUPPORT_TEST, VERSION_QUESTION
 
 LONGEST_WAIT = 2.0  # seconds for the answer to the last question, over a slow line
-KITTY_IMAGE = 31  # number of an image of one pixel, which is not displayed
-KITTY_QUESTION = f"\x1b_Gi={KITTY_IMAGE},s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\"
-"""The question about kitty's graphics protocol. tmux would make it the title of its pane."""
-QUESTIONS = (
-    "\x1b[>q"  # the terminal's name and version
-    "\x1b[?2026$p"  # synchronised output
-    "\x1b[48;2;1;2;3m\x1bP$qm\x1b\\\x1b[0m"  # colours in RGB
-    "\x1b[c"  # DA1, which every terminal answers; it comes last
-)
+QUESTIONS = VERSION_QUESTION + SYNC_QUESTION + COLOR_QUESTION + LAST_QUESTION
 _DA1 = re.compile(r"\x1b\[\?([\d;]*)c")
 _NAME = re.compile(r"\x1bP>\|([^\x1b]*)\x1b\\")
 _SYNCHRONISED = re.compile(r"\x1b\[\?2026;([0-4])\$y")
@@ -56,7 +50,7 @@ def parse_answers(received: str) -> TerminalAnswers | None:
         name=name[1] if name else "",
         truecolor=any(keeps_rgb(attributes) for attributes in _ATTRIBUTES.findall(received)),
         synchronised=synchronised is not None and synchronised[1] in "123",
-        kitty_graphics=f"\x1b_Gi={KITTY_IMAGE};OK\x1b\\" in received,
+        kitty_graphics=f"\x1b_Gi={SUPPORT_TEST};OK\x1b\\" in received,
         sixel=_SIXEL in last_answer[1].split(";")[1:],
     )
 
@@ -70,7 +64,7 @@ def ask_terminal(descriptor: int, *, in_tmux: bool, longest_wait: float = LONGES
         in_tmux: whether tmux answers, which is not asked for kitty's protocol.
         longest_wait: in seconds.
     """
-    questions = QUESTIONS if in_tmux else KITTY_QUESTION + QUESTIONS
+    questions = QUESTIONS if in_tmux else GRAPHICS_QUESTION + QUESTIONS
     old_attributes = termios.tcgetattr(descriptor)
     try:
         tty.setcbreak(descriptor, termios.TCSAFLUSH)

@@ -60,7 +60,7 @@ def _option_findings(run: RunTmux) -> Iterator[Finding]:
     """Yield what options of this tmux could be better. An option that it does not have prints nothing."""
     if run(["show-options", "-gwqv", "allow-passthrough"]) == "off":
         yield Finding(
-            "tmux passthrough", "hint", "allow-passthrough is off, so that programs cannot send images to the terminal",
+            "tmux passthrough", "hint", "allow-passthrough is off, so that the image cannot be shown in pixels",
             "in ~/.tmux.conf: set -g allow-passthrough on",
         )  # fmt: skip
     input_buffer = run(["show-options", "-sqv", "input-buffer-size"]) or ""

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from draggan_tui.rendering.cells import BOLD, REVERSE, UNDERLINE, UPPER_HALF, VISIBLE_STYLES, Cells
 from draggan_tui.rendering.dithering import ColorDepth, nearest_numbers
+from draggan_tui.terminal.kitty_graphics import DIACRITICS, PLACEHOLDER
 
 _SPACE_CODE = ord(" ")
+_GRAPHIC_KEY = 1 << 24  # is added to the number of a graphic, whose key as a colour must be no colour's
 LONGEST_RUN = 32  # cells; encoded, they have less than 2000 bytes
 
 
@@ -53,7 +55,7 @@ def encode_changes(cells: Cells, is_changed: NDArray[np.bool_], depth: ColorDept
     skipped_columns = np.zeros(places.shape, dtype=np.intp)
     skipped_columns[run_index, run_place] = np.diff(columns, prepend=-1) - 1
     skipped_columns[:, 0] = 0
-    run_texts = _encode(cells.at(rows[places], columns[places]), depth, skipped_columns, is_sent)
+    run_texts = _encode(cells.take(rows[places], columns[places]), depth, skipped_columns, is_sent)
     return [
         EncodedCells(row, columns[start : start + length], f"\x1b[{row + 1};{column + 1}H{run_text}")
         for row, column, start, length, run_text in zip(
@@ -86,12 +88,18 @@ def _encode(
         is_sent: `bool [rows, columns]`; what is not sent is at the end of a row.
     """
     fg, bg = _color_keys(cells.fg, depth), _color_keys(cells.bg, depth)
-    visible_style = cells.style & VISIBLE_STYLES
-    is_undecorated = (visible_style & (UNDERLINE | REVERSE)) == 0
-    one_color = (cells.char == UPPER_HALF) & (fg == bg) & is_undecorated & (depth != "none")
-    code_points = np.where(one_color, _SPACE_CODE, cells.char)
+    style, chars = cells.style & VISIBLE_STYLES, cells.char
+    graphics = cells.graphics
+    shows_graphic = (graphics[..., 0] > 0) & (depth != "none")
+    has_graphics = bool(shows_graphic.any())
+    if has_graphics:
+        fg, bg = np.where(shows_graphic, _GRAPHIC_KEY + graphics[..., 0].astype(np.int32), fg), bg * ~shows_graphic
+        style, chars = np.where(shows_graphic, 0, style), np.where(shows_graphic, PLACEHOLDER, chars)
+    is_undecorated = (style & (UNDERLINE | REVERSE)) == 0
+    one_color = (chars == UPPER_HALF) & (fg == bg) & is_undecorated & (depth != "none")
+    code_points = np.where(one_color, _SPACE_CODE, chars)
     fg = _carry_forward(fg, (code_points != _SPACE_CODE) | ~is_undecorated)
-    new_style = _changes(visible_style, first_key=0)
+    new_style = _changes(style, first_key=0)
     new_fg = (_changes(fg, first_key=-1) | new_style) & (fg >= 0)
     new_bg = _changes(bg, first_key=-1) | new_style
     if depth == "none":
@@ -100,7 +108,7 @@ def _encode(
     byte_parts = [
         _move_codes(skipped_columns),
         _code_where(new_style | new_fg | new_bg, b"\x1b["),
-        _style_codes()[visible_style] * new_style[..., None],
+        _style_codes()[style] * new_style[..., None],
         _code_where(new_style & (new_fg | new_bg), b";"),
         _color_codes(fg, depth, background=False) * new_fg[..., None],
         _code_where(new_fg & new_bg, b";"),
@@ -108,6 +116,8 @@ def _encode(
         _code_where(new_style | new_fg | new_bg, b"m"),
         _utf8(code_points),
     ]
+    if has_graphics:
+        byte_parts += [_utf8(np.where(shows_graphic, DIACRITICS[graphics[..., axis]], 0)) for axis in (1, 2)]
     row_bytes = np.concatenate(byte_parts, axis=2) * is_sent[..., None]
     row_bytes = row_bytes.reshape(cells.rows, cells.columns * row_bytes.shape[2])
     row_ends = _code_where(np.ones(cells.rows, dtype=np.bool_), b"\x1b[0m\n")
@@ -176,7 +186,21 @@ def _color_codes(cell_keys: NDArray[np.int32], depth: ColorDepth, background: bo
     """Return `uint8 [rows, columns, k]`: the SGR parameters of each colour, with zeros between them."""
     if depth == "none":
         return np.zeros((*cell_keys.shape, 0), dtype=np.uint8)
-    cell_keys = np.maximum(cell_keys, 0)
+    is_graphic = cell_keys > _GRAPHIC_KEY
+    if not is_graphic.any():
+        return _rgb_or_palette_codes(np.maximum(cell_keys, 0), depth, background)
+    color_codes = _rgb_or_palette_codes(np.where(is_graphic, 0, np.maximum(cell_keys, 0)), depth, background)
+    (numbered_codes,) = _color_tables("256", background)
+    return np.concatenate(
+        [
+            color_codes * ~is_graphic[..., None],
+            numbered_codes[np.where(is_graphic, cell_keys - _GRAPHIC_KEY, 0)] * is_graphic[..., None],
+        ],
+        axis=2,
+    )
+
+
+def _rgb_or_palette_codes(cell_keys: NDArray[np.int32], depth: ColorDepth, background: bool) -> NDArray[np.uint8]:
     color_tables = _color_tables(depth, background)
     if len(color_tables) == 1:
         return color_tables[0][cell_keys]

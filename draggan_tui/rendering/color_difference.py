@@ -16,7 +16,11 @@ def visible_differences(cells: Cells, other_cells: Cells, least_difference: floa
         least_difference: ΔE, the distance of two colours in OKLab times 100; black and white are 100 apart.
     """
     is_different = cells.differences(other_cells)
-    has_other_text = (cells.char != other_cells.char) | (cells.style != other_cells.style)
+    has_other_text = (
+        (cells.char != other_cells.char)
+        | (cells.style != other_cells.style)
+        | (cells.graphics != other_cells.graphics).any(axis=2)
+    )
     if least_difference > 0:
         rows, columns = np.nonzero(is_different & ~has_other_text)
         color_distance = np.maximum(

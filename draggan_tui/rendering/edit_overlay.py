@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from draggan_engine.core.geometry import Point
+from draggan_engine.core.geometry import Point, convert
 from draggan_tui.editor.mask_preview import preview_mask, preview_region
 from draggan_tui.editor.modes import AligningPhotograph, Labels
 from draggan_tui.editor.state import EditorState
 from draggan_tui.editor.viewport import Viewport
 from draggan_tui.rendering.overlay import Overlay, PairMark
+
+BORDER_REACH = 0.49
+"""Screen pixels from the middle of the outermost pixels to where points on the border are drawn."""
 
 
 def overlay_of_edit(state: EditorState) -> Overlay:
@@ -17,8 +20,8 @@ def overlay_of_edit(state: EditorState) -> Overlay:
     pair_marks = tuple(
         PairMark(
             number=i + 1,
-            handle=_window_pixel(view, pair.handle),
-            target=None if pair.target is None else _window_pixel(view, pair.target),
+            exact_handle=_window_position(view, pair.handle),
+            exact_target=None if pair.target is None else _window_position(view, pair.target),
             selected=i == state.selected_pair,
             enabled=pair.enabled,
         )
@@ -38,8 +41,7 @@ def overlay_of_photograph(state: EditorState, aligning: AligningPhotograph) -> O
     """Return the first point that is set in a photograph, and the cursor, in pixels of the view's window."""
     if aligning.first_point is None:
         return overlay_of_cursor(state)
-    first_pixel = _window_pixel(state.viewport, aligning.first_point)
-    first_mark = PairMark(number=1, handle=first_pixel, target=None, selected=False, enabled=True)
+    first_mark = PairMark(number=1, exact_handle=_window_position(state.viewport, aligning.first_point))
     return Overlay(cursor=_cursor_pixel(state), pairs=(first_mark,))
 
 
@@ -62,3 +64,13 @@ def _window_pixel(view: Viewport, point: Point) -> tuple[int, int]:
     """Return the pixel of the view's window that shows a point."""
     (column, row), window = view.pixel(point), view.window
     return (column - window.left, row - window.top)
+
+
+def _window_position(view: Viewport, point: Point) -> Point:
+    """Return where in the view's window a point is; one on the image's border belongs to the nearest pixel of the image."""
+    grid, window = view.grid, view.window
+    x, y = convert(point, view.image_size, grid)
+    return (
+        min(max(x, -BORDER_REACH), grid.width - 1 + BORDER_REACH) - window.left,
+        min(max(y, -BORDER_REACH), grid.height - 1 + BORDER_REACH) - window.top,
+    )

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import NamedTuple
+
+from draggan_engine.core.geometry import Point
 
 HANDLE_GLYPH, TARGET_GLYPH = "●", "◎"
 # Letters, because they are one cell wide in every font, and ○ looks too much like ◎.
@@ -13,13 +16,31 @@ DISABLED_HANDLE_GLYPH, DISABLED_TARGET_GLYPH = "o", "x"
 
 @dataclass(frozen=True, slots=True)
 class PairMark:
-    """A pair of points over the shown image, as (column, row) in screen pixels. Points outside it are not drawn."""
+    """A pair of points over the shown image. Points outside it are not drawn.
+
+    Attributes:
+        exact_handle, exact_target: (column, row) in screen pixels, without rounding; 0 is the middle of the first one.
+    """
 
     number: int
-    handle: tuple[int, int]
-    target: tuple[int, int] | None = None
+    exact_handle: Point
+    exact_target: Point | None = None
     selected: bool = False
     enabled: bool = True
+
+    @property
+    def handle(self) -> tuple[int, int]:
+        """The screen pixel of the handle."""
+        return _nearest_pixel(self.exact_handle)
+
+    @property
+    def target(self) -> tuple[int, int] | None:
+        """The screen pixel of the target."""
+        return None if self.exact_target is None else _nearest_pixel(self.exact_target)
+
+
+def _nearest_pixel(position: Point) -> tuple[int, int]:
+    return (ceil(position[0] - 0.5), ceil(position[1] - 0.5))
 
 
 class Glyph(NamedTuple):

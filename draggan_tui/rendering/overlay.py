@@ -128,7 +128,7 @@ def compose(image: NDArray[np.uint8], overlay: Overlay, style: CanvasStyle) -> C
     colors = style.colors
     tinted_image = image
     if overlay.mask is not None:
-        part_mask = _spread(overlay.mask != 0, image.shape[:2])
+        part_mask = spread(overlay.mask != 0, image.shape[:2])
         tinted_image = tint(image, part_mask, colors.mask, edge_only=overlay.quiet)
     screen_pixels = screen_means(tinted_image, parts)
     if style.drawn_shape == "half":
@@ -165,7 +165,7 @@ def _compose_half_cells(tinted_image: NDArray[np.uint8], overlay: Overlay, style
     return Cells(cells.char, cells.fg.copy(), cells.bg.copy(), cells.style)
 
 
-def _spread(is_inside: NDArray[np.bool_], image_shape: tuple[int, ...]) -> NDArray[np.bool_]:
+def spread(is_inside: NDArray[np.bool_], image_shape: tuple[int, ...]) -> NDArray[np.bool_]:
     """Return an area, `bool [H, W]`, as large as an image of more pixels: each of them takes the nearest value."""
     rows, columns = (
         (2 * np.arange(length) + 1) * area_length // (2 * length)

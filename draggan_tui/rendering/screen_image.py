@@ -115,9 +115,5 @@ class ScreenImage:
     def _mark_shown(self, run: EncodedCells, cells: Cells) -> None:
         """Note that the terminal shows the cells of a text as they are there."""
         row, columns = run.row, run.columns
-        self._shown.char[row, columns], self._shown.style[row, columns] = (
-            cells.char[row, columns],
-            cells.style[row, columns],
-        )
-        self._shown.fg[row, columns], self._shown.bg[row, columns] = cells.fg[row, columns], cells.bg[row, columns]
+        self._shown.put(cells.take(row, columns), row, columns)
         self._is_known[row, columns] = True

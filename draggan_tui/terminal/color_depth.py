@@ -2,21 +2,21 @@
 
 SSH passes TERM but not COLORTERM, so over SSH most terminals seem to have fewer colours than they have. The question is
 DECRQSS: set a background in RGB, then ask for the present attributes. A terminal with RGB colours repeats the
-background; one with fewer colours answers something else or nothing. Then the question asks for the primary device
-attributes (DA1), which every terminal answers: after that answer no other follows.
+background; one with fewer colours answers something else or nothing.
 """
 
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from draggan_tui.terminal.tmux import expand_format
+
 ColorDepth = Literal["truecolor", "256", "16", "none"]
 
-QUESTION = "\x1b[48;2;1;2;3m\x1bP$qm\x1b\\\x1b[0m\x1b[c"
+COLOR_QUESTION = "\x1b[48;2;1;2;3m\x1bP$qm\x1b\\\x1b[0m"
 """The question. It leaves the terminal's attributes at their defaults."""
 
 _RGB_KEPT = re.compile(r"48(?:;2;|:2:(?:\d*:)?)1[;:]2[;:]3(?!\d)")
@@ -26,7 +26,6 @@ _TRUECOLOR_NAME = re.compile(
 _256_COLOR_NAME = re.compile(r".*256|tmux")
 # GNU screen passes a DCS to the terminal around it, which would print it. The others have no RGB colours.
 _NOT_WORTH_ASKING = re.compile(r"(screen|linux|ansi|cons25|cygwin|dumb|eterm|sun|vt\d|$)")
-_TMUX_TIMEOUT = 0.5  # seconds; the command takes about 5 ms
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,9 @@ def guess_colors(environment: Mapping[str, str]) -> ColorGuess:
     in_screen = terminal_name.startswith("screen") and not in_tmux
     if environment.get("COLORTERM", "").strip().lower() in ("truecolor", "24bit") and not in_screen:
         return ColorGuess("truecolor", False)
-    if _TRUECOLOR_NAME.match(terminal_name) or (in_tmux and _tmux_passes_rgb(environment)):
+    if _TRUECOLOR_NAME.match(terminal_name) or (
+        in_tmux and "RGB" in expand_format(environment, "#{client_termfeatures}").split(",")
+    ):
         return ColorGuess("truecolor", False)
     color_depth: ColorDepth = "256" if in_tmux or _256_COLOR_NAME.match(terminal_name) else "16"
     return ColorGuess(color_depth, can_be_asked(environment))
@@ -61,17 +62,6 @@ def can_be_asked(environment: Mapping[str, str]) -> bool:
     return bool(environment.get("TMUX")) or not _NOT_WORTH_ASKING.match(environment.get("TERM", "").lower())
 
 
-def _tmux_passes_rgb(environment: Mapping[str, str]) -> bool:
-    try:
-        terminal_features = subprocess.run(
-            ["tmux", "display-message", "-p", "#{client_termfeatures}"],
-            env=dict(environment), capture_output=True, timeout=_TMUX_TIMEOUT, check=False,
-        ).stdout  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):
-        return False  # tmux is not installed here, or does not answer
-    return b"RGB" in terminal_features.strip().split(b",")
-
-
 def keeps_rgb(answer: str) -> bool:
-    """Return whether a DECRQSS answer repeats the background that `QUESTION` has set, in any notation."""
+    """Return whether a DECRQSS answer repeats the background that `COLOR_QUESTION` has set, in any notation."""
     return answer.startswith("1$r") and _RGB_KEPT.search(answer) is not None

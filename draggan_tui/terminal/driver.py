@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import codecs
+import fcntl
 import os
 import re
 import select
 import signal
+import struct
 import termios
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -17,19 +19,21 @@ from typing import IO, TYPE_CHECKING, Any
 from textual.events import Key, MouseEvent, Paste
 from textual.message import Message
 
-from draggan_tui.terminal.color_answers import AnswerParser, CursorReported, SyncAnswered
-from draggan_tui.terminal.color_depth import QUESTION
+from draggan_engine.core.geometry import Size
+from draggan_tui.terminal.answer_parser import LONGEST_ANSWER, AnswerParser, CursorReported, SyncAnswered
 from draggan_tui.terminal.paced_writer import CURSOR_QUESTION, SYNC_QUESTION, ImageSource, PacedWriter
 from draggan_tui.terminal.painting import screen_update
-from draggan_tui.terminal.textual_internals import PlacedStrip, TerminalDriverBase
+from draggan_tui.terminal.textual_internals import AppBase, PlacedStrip, TerminalDriverBase
 
 if TYPE_CHECKING:
     from textual.app import App
 
 ESCAPE = "\x1b"
-INTRODUCERS = "[OP\\"
+INTRODUCERS = "[OP_\\"
 """Characters that follow Escape in the sequences of keys and the mouse, and in answers of the terminal."""
-_BEGINNING = re.compile(r"\x1b(\[(M.{0,2}|[0-?]*[ -/]*)|O[0-9;]*|P([01]([$+](r.*)?)?)?|\\)?", re.DOTALL)
+_BEGINNING = re.compile(
+    r"\x1b(\[(M.{0,2}|[0-?]*[ -/]*)|O[0-9;]*|P([01]([$+](r.*)?)?|>(\|.*)?)?|_(G.*)?|\\)?", re.DOTALL
+)
 """The beginning of such a sequence, which may continue."""
 LONGEST_WAIT = 0.1  # seconds between two checks whether the driver has to stop
 LAST_ANSWERS_TIMEOUT = 1.0  # seconds in which answers may still come before the terminal is given back
@@ -57,7 +61,7 @@ class EscapeParser(AnswerParser):
         if self.deadline is not None and (self._since_escape + data)[1:2] not in INTRODUCERS:
             yield from self._give_up()
         self._is_split = self.deadline is not None and (self._is_split or self._since_escape == ESCAPE)
-        self._since_escape = (self._since_escape + data)[-64:]
+        self._since_escape = (self._since_escape + data)[-LONGEST_ANSWER:]
         self._since_escape = self._since_escape[max(self._since_escape.rfind(ESCAPE), 0) :]
         yield from super().feed(data)
         if self.deadline is not None and not _BEGINNING.fullmatch(self._since_escape):
@@ -84,16 +88,18 @@ class TerminalDriver(TerminalDriverBase):
     - After a SIGSTOP there is still only one pair of threads, and everything is painted again.
     - Bytes that are not UTF-8 are no error, and a terminal that has disappeared is a hangup.
     - What is painted is paced by the terminal's answers, which are no keys (`PacedWriter`).
-    """
+    - The app's questions are asked at the start, and after a stop, when it may be another terminal.
 
-    asks_colors = False
-    """Whether the parser expects an answer about colours."""
+    Attributes:
+        last_words: returns what is written before the terminal is given back.
+    """
 
     def __init__(
         self, app: App[Any], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None
     ) -> None:
         super().__init__(app, debug=debug, mouse=mouse, size=size)
         self._screen_image: ImageSource | None = None
+        self.last_words: Callable[[], str] = lambda: ""
         self.loop.add_signal_handler(signal.SIGTSTP, self.suspend)
         self.loop.add_signal_handler(signal.SIGCONT, self._resume_after_stop)
 
@@ -122,16 +128,25 @@ class TerminalDriver(TerminalDriverBase):
         if self.writer is not None:
             self.writer.use_image(screen_image)
 
+    @property
+    def _questions(self) -> str:
+        return self.app.start_questions if isinstance(self.app, AppBase) else ""
+
     def start_application_mode(self) -> None:
         super().start_application_mode()  # type: ignore[no-untyped-call]
         if self.is_writing:
             # Textual has sent the other question. In the first row, the answer to this one might be a key.
-            self.write(f"\x1b[2;1H{CURSOR_QUESTION}")
+            self.write(f"\x1b[2;1H{CURSOR_QUESTION}{self._questions}")
 
     def disable_input(self) -> None:
         if self.writer is not None:
             self.writer.end_painting(LAST_ANSWERS_TIMEOUT)
         super().disable_input()
+
+    def stop_application_mode(self) -> None:
+        if self.is_writing:
+            self.write(self.last_words())
+        super().stop_application_mode()
 
     def call_when_painted(self, function: Callable[[], object]) -> None:
         def call_soon() -> None:
@@ -142,6 +157,30 @@ class TerminalDriver(TerminalDriverBase):
             call_soon()
         else:
             self.writer.call_when_painted(call_soon)
+
+    def write_graphic(self, sequence: str) -> None:
+        """Write a sequence of a graphic when nothing else waits and the line has room for it."""
+        if self.writer is not None:
+            self.writer.write_graphic(sequence)
+
+    @property
+    def has_unwritten_graphic(self) -> bool:
+        """Whether such a sequence has not been written yet."""
+        return self.writer is not None and self.writer.has_unwritten_graphic
+
+    def end_graphics(self, last_sequences: str) -> None:
+        """Write what removes the graphics, in place of sequences that have not been written yet."""
+        if self.writer is not None:
+            self.writer.drop_graphics()
+            self.writer.write(last_sequences)
+
+    def cell_pixels(self) -> Size:
+        """Return how many pixels of the terminal a cell has: 8×16 where the terminal does not say."""
+        with suppress(OSError, struct.error):
+            rows, columns, width, height = struct.unpack("HHHH", fcntl.ioctl(self.fileno, termios.TIOCGWINSZ, bytes(8)))
+            if min(rows, columns, width, height) > 0:
+                return Size(max(1, width // columns), max(2, height // rows))
+        return Size(8, 16)
 
     # Stopping and continuing ------------------------------------------------------------------------------
 
@@ -179,7 +218,7 @@ class TerminalDriver(TerminalDriverBase):
 
     def run_input_thread(self) -> None:
         escape_parser = EscapeParser(self.debug)
-        if self.asks_colors:
+        if self._questions:
             escape_parser.expect_answer()
         if (writer := self.writer) is not None:
             escape_parser.awaits_cursor_report = lambda: writer.awaits_cursor_report
@@ -216,15 +255,3 @@ class TerminalDriver(TerminalDriverBase):
             case Key() | MouseEvent() | Paste():
                 self.writer.note_key()
         super().process_message(message)
-
-
-class AskingDriver(TerminalDriver):
-    """A driver that asks for the terminal's colours at the start, and after a stop, when it may be another terminal."""
-
-    asks_colors = True
-
-    def start_application_mode(self) -> None:
-        super().start_application_mode()
-        if self.is_writing:
-            self.write(QUESTION)
-            self.flush()

@@ -1,4 +1,4 @@
-"""The thread that writes to the terminal: text before images, and no more than the line carries.
+"""The thread that writes to the terminal: text before images, graphics last, and no more than the line carries.
 
 What is to be painted is kept by its place on the screen, so that only the newest of it is ever written. One frame of the
 images is in flight: the next one begins when the terminal has answered the question behind the last one.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import struct
 import termios
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from threading import Condition, Thread
@@ -57,6 +58,7 @@ class PacedWriter(Thread):
         self._pace = LinePace(clock)
         self._commands: list[str] = []
         self._text = TextSpans()
+        self._graphics: deque[str] = deque()
         self._cursor, self._size = "", (80, 24)
         self._question: str | None = None  # None: the terminal has never answered
         self._has_sync = self._is_synchronizing = False
@@ -75,6 +77,23 @@ class PacedWriter(Thread):
         with self._changed:
             self._commands.append(text)
             self._changed.notify_all()
+
+    def write_graphic(self, sequence: str) -> None:
+        """Write a sequence of a graphic after everything that is painted, when the line has room for it."""
+        with self._changed:
+            self._graphics.append(sequence)
+            self._changed.notify_all()
+
+    @property
+    def has_unwritten_graphic(self) -> bool:
+        """Whether a sequence of a graphic waits."""
+        with self._changed:
+            return bool(self._graphics)
+
+    def drop_graphics(self) -> None:
+        """Never write the sequences of graphics that wait."""
+        with self._changed:
+            self._graphics.clear()
 
     def flush(self) -> None:
         """Do nothing: the thread flushes."""
@@ -160,6 +179,7 @@ class PacedWriter(Thread):
         with self._changed:
             self._is_painting = False
             self._text.clear()
+            self._graphics.clear()
             self._changed.notify_all()
             self._changed.wait_for(
                 lambda: self._is_gone or not (self._pace.is_answering and self._pace.is_waiting), timeout
@@ -212,6 +232,8 @@ class PacedWriter(Thread):
         if self._is_synchronizing:
             self._is_synchronizing = False
             return SYNC_END
+        if self._is_painting and self._graphics and self._may_send(len(self._graphics[0])):
+            return self._asking(self._graphics.popleft())
         return None
 
     def _may_send(self, new_bytes: int, *, is_echo: bool = False) -> bool:
@@ -284,7 +306,8 @@ class PacedWriter(Thread):
         wait_times = [] if (timeout := self._pace.seconds_to_timeout) is None else [timeout]
         if not self._is_painting:
             return min(wait_times, default=None)
-        if not self._pace.is_answering and (self._text or self._has_new_image or self._is_writing_frame):
+        is_waiting = self._text or self._has_new_image or self._is_writing_frame or self._graphics
+        if not self._pace.is_answering and is_waiting:
             wait_times.append(UNSENT_PAUSE)
         if self._pace.seconds_to_turn > 0:
             wait_times.append(self._pace.seconds_to_turn)

@@ -122,6 +122,10 @@ class TerminalDriverBase(LinuxDriver):
         return self._loop
 
     @property
+    def app(self) -> App[Any]:
+        return self._app
+
+    @property
     def debug(self) -> bool:
         return self._debug
 
@@ -243,7 +247,12 @@ class AppBase(App[None]):
 
     It may close at any moment. A screen that was still opening then lacks its widgets, which is no error.
     What it paints is paced by the driver's writer.
+
+    Attributes:
+        start_questions: what the driver asks the terminal; see the module of that name.
     """
+
+    start_questions = ""
 
     def _display(self, screen: Screen[Any], renderable: Any) -> None:
         driver = self._driver

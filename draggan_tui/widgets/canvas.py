@@ -12,16 +12,22 @@ from textual.color import Color
 from textual.content import Content
 from textual.geometry import Region
 from textual.message import Message
+from textual.timer import Timer
 
 from draggan_engine.core.geometry import Point, Size
 from draggan_tui.config.themes import CanvasColors
 from draggan_tui.editor.viewport import Viewport
 from draggan_tui.rendering.cells import Cells
 from draggan_tui.rendering.compare import ComparedImages
+from draggan_tui.rendering.graphic import GraphicSource, fits_graphic, graphic_parts, place_graphic
 from draggan_tui.rendering.overlay import Overlay, compose_view
 from draggan_tui.rendering.view_sampling import sample_view
+from draggan_tui.terminal.graphics_sender import LIVE_SECONDS, MOST_SECONDS, Graphic, GraphicsSender
 
 from .cell_widget import CellWidget
+
+REST_SECONDS = 0.3
+"""How long an image must not change before its graphic is sent over a slow line."""
 
 
 class Canvas(CellWidget):
@@ -110,6 +116,9 @@ class Canvas(CellWidget):
         self._canvas_colors = CanvasColors()
         self._cells: Cells | None = None  # None: the placeholder is shown
         self._composed_for: object = None  # the size and colours of the cells
+        self._graphics_sender: GraphicsSender | None = None
+        self._graphic_source: GraphicSource | None = None  # of the graphic that was asked for last
+        self._rest_timer: Timer | None = None
 
     # What is shown ------------------------------------------------------------------------------------
 
@@ -149,6 +158,15 @@ class Canvas(CellWidget):
             self._placeholder_text = placeholder_text
             if self._cells is None:
                 self.refresh()
+
+    def use_graphics(self, sender: GraphicsSender | None) -> None:
+        """Show graphics in the place of cells. None: show cells only."""
+        self._graphics_sender, self._graphic_source = sender, None
+        self._update()
+
+    def update_graphic(self) -> None:
+        """Show the graphic that the terminal has now, if it is the right one."""
+        self._update()
 
     def render(self) -> RenderResult:
         return Content(self._placeholder_text)
@@ -197,7 +215,43 @@ class Canvas(CellWidget):
             self._sampled_for = (view, style.parts)
         # After a resize the overlay is of another window, until `show` is called again.
         overlay = self._shown_overlay if self._image_view == view else Overlay()
-        return compose_view(self._sampled_pixels, view, overlay, style)
+        cells = compose_view(self._sampled_pixels, view, overlay, style)
+        return self._with_graphic(cells, image, view, overlay)
+
+    # Graphics -----------------------------------------------------------------------------------------
+
+    def _with_graphic(
+        self, cells: Cells, image: NDArray[np.uint8] | ComparedImages, view: Viewport, overlay: Overlay
+    ) -> Cells:
+        """Return cells with a graphic in the place of the image, and ask for a new graphic if it is another one.
+
+        On a quick line the last graphic stays until the next one has arrived. On a slow one cells are shown meanwhile, and
+        the graphic is sent when nothing has changed for a moment.
+        """
+        sender = self._graphics_sender
+        if sender is None or self.depth == "none" or not fits_graphic(view):
+            return cells
+        parts = graphic_parts(view, sender.cell_pixels())
+        columns, rows = view.window.width, view.window.height // 2
+        seconds = sender.seconds_for(columns * parts.width * rows * parts.height)
+        if seconds > MOST_SECONDS:
+            return cells
+        is_quick = seconds <= LIVE_SECONDS and not sender.is_late
+        source = GraphicSource(image, view, overlay, self._canvas_colors, parts)
+        if self._graphic_source is None or not source.looks_like(self._graphic_source):
+            self._graphic_source = source
+            graphic = Graphic(source, source.draw, columns, rows)
+            if self._rest_timer is not None:
+                self._rest_timer.stop()
+            if is_quick:
+                sender.send(graphic)
+            else:
+                self._rest_timer = self.set_timer(REST_SECONDS, lambda: sender.send(graphic))
+        shown = sender.shown
+        if shown is None or (shown.columns, shown.rows) != (columns, rows):
+            return cells
+        is_current = isinstance(shown.shows, GraphicSource) and source.looks_like(shown.shows)
+        return place_graphic(cells, view, overlay, shown.number) if is_current or is_quick else cells
 
     # Painting -----------------------------------------------------------------------------------------
 

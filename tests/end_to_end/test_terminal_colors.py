@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from draggan_tui.terminal.color_answers import ANSWER_TIME
-from draggan_tui.terminal.color_depth import QUESTION
+from draggan_tui.terminal.answer_parser import ANSWER_TIME
+from draggan_tui.terminal.start_questions import start_questions
 from tests.support.terminal import PROGRAM, Terminal
 
-ASKED = QUESTION.encode()
+ASKED = start_questions(about_colors=True, about_graphics=True, in_tmux=False).encode()
 YES = "\x1bP1$r0;48:2::1:2:3m\x1b\\\x1b[?62;22;52c"
 NO = "\x1bP1$r0;40m\x1b\\\x1b[?62;22;52c"
 FEW = "16 colours, as far as the terminal says; --color 256 or truecolor for more"

@@ -18,6 +18,7 @@ from tests.support.patience import PATIENCE
 
 PROGRAM = Path(sys.executable).with_name("draggan-tui")
 RESTORED = b"\x1b[?1049l"  # the alternate screen is left
+APPLICATION_COMMAND = re.compile(rb"\x1b_[^\x1b]*\x1b\\")
 
 
 class Terminal(PseudoTerminal):
@@ -128,8 +129,10 @@ class Terminal(PseudoTerminal):
     def _parse(self, end: int | None = None) -> pyte.Screen:
         end = len(self.raw) if end is None else end
         assert self._parsed <= end
-        self._stream.feed(bytes(self.raw[self._parsed : end]))
-        self._parsed = end
+        output = bytes(self.raw[self._parsed : end])
+        output = output[: complete_length(output)]
+        self._stream.feed(APPLICATION_COMMAND.sub(b"", output))  # pyte would print them
+        self._parsed += len(output)
         return self._screen
 
     @staticmethod
@@ -137,6 +140,14 @@ class Terminal(PseudoTerminal):
         match = re.search(r"cursor +(-?[\d.]+) +(-?[\d.]+)", text)
         assert match, f"there is no cursor read-out:\n{text}"
         return float(match[1]), float(match[2])
+
+
+def complete_length(output: bytes) -> int:
+    """How much of the output ends before an application command whose end has not come."""
+    start = output.rfind(b"\x1b_")
+    if start >= 0 and b"\x1b\\" not in output[start:]:
+        return start
+    return len(output) - output.endswith(b"\x1b")
 
 
 def _configure_model(home: Path) -> None:

@@ -49,6 +49,7 @@ def test_show(config_directory: Path) -> None:
         "color": "auto",
         "cells": "auto",
         "fps": 15,
+        "graphics": "auto",
         "model": "auto",
         "device": "auto",
         "escape_delay": 0,

@@ -32,14 +32,14 @@ def restored_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("config_directory")
 def test_without_a_configuration_the_defaults_are_used() -> None:
-    configured = configured_options(None, None, None, None, None, None)
+    configured = configured_options(None, None, None, None, None, None, None)
     assert (configured.model, configured.device, configured.theme.name) == ("auto", "auto", "dark")
     assert configured.keymap == {}
 
 
 def test_the_configuration_gives_what_the_command_line_leaves_out(config_directory: Path) -> None:
     write_config(config_directory, CONFIG)
-    configured = configured_options(None, None, None, None, None, None)
+    configured = configured_options(None, None, None, None, None, None, None)
     assert (configured.model, configured.device, configured.theme.name) == ("ffhq", "cpu", "moss")
     assert configured.keymap == {"undo": "f9"}
     assert os.environ["TEXTUAL_COLOR_SYSTEM"] == "standard"
@@ -47,7 +47,7 @@ def test_the_configuration_gives_what_the_command_line_leaves_out(config_directo
 
 def test_the_command_line_comes_before_the_configuration(config_directory: Path) -> None:
     write_config(config_directory, CONFIG)
-    configured = configured_options("cars", "cuda", "light", ColorOption.c256, None, 4)
+    configured = configured_options("cars", "cuda", "light", ColorOption.c256, None, 4, None)
     assert (configured.model, configured.device, configured.theme.name) == ("cars", "cuda", "light")
     assert os.environ["TEXTUAL_COLOR_SYSTEM"] == "256"
 
@@ -57,7 +57,7 @@ def test_the_images_of_a_drag_in_a_second_are_capped(
     config_directory: Path, option: int | None, configured: str, fps: int
 ) -> None:
     write_config(config_directory, f"[editor]\n{configured}\n")
-    assert configured_options(None, None, None, None, None, option).fps == fps
+    assert configured_options(None, None, None, None, None, option, None).fps == fps
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_the_shape_of_cells_is_chosen_or_follows_the_terminal(
 ) -> None:
     write_config(config_directory, f'[editor]\ncells = "{configured_cells}"\n')
     monkeypatch.setenv("TERM", terminal_name)
-    assert configured_options(None, None, None, None, option, None).cell_shape == shape
+    assert configured_options(None, None, None, None, option, None, None).cell_shape == shape
 
 
 def test_a_bad_configuration_opens_no_editor(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def test_a_themes_path_is_relative_to_the_file(config_directory: Path) -> None:
         ("theme = 'dark'\n", "theme (line 1) is an unknown key; there are editor, keys"),
         (
             "[editor]\n\ncolour = '16'\n",
-            "editor.colour (line 3) is an unknown key; there are theme, color, cells, fps, model, device",
+            "editor.colour (line 3) is an unknown key; there are theme, color, cells, fps, graphics, model, device",
         ),
         (
             "[editor]\ncolor = 256\n",

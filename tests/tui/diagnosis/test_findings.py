@@ -12,7 +12,7 @@ from draggan_tui.diagnosis.finding import Finding
 from draggan_tui.diagnosis.folders import folder_findings, logout_finding
 from draggan_tui.diagnosis.machine import bfloat16_finding, device_finding, memory_finding, processor_finding
 from draggan_tui.diagnosis.software import locale_finding, software_findings, textual_finding
-from draggan_tui.diagnosis.terminal import terminal_findings
+from draggan_tui.diagnosis.terminal import graphics_finding, terminal_findings
 from draggan_tui.diagnosis.terminal_answers import TerminalAnswers, parse_answers
 from draggan_tui.diagnosis.tmux import tmux_findings
 
@@ -197,8 +197,21 @@ def test_a_terminal_on_which_nothing_can_be_drawn_is_a_problem(name: str) -> Non
     assert "export TERM=" in finding.fix
 
 
+@pytest.mark.parametrize(
+    ("answers", "text"),
+    [
+        (TerminalAnswers("kitty(0.39.1)", kitty_graphics=True), "kitty's protocol: the image is shown in pixels"),
+        (TerminalAnswers("WezTerm 20240203", kitty_graphics=True), "kitty; the editor draws with characters"),
+        (TerminalAnswers("foot(1.20.2)", sixel=True), "Sixel; the editor draws with characters"),
+        (TerminalAnswers(), "none; the editor draws with characters"),
+    ],
+)
+def test_how_the_image_is_shown(answers: TerminalAnswers, text: str) -> None:
+    assert graphics_finding(XTERM, answers).text == text
+
+
 def test_answers_are_read_in_any_mixture() -> None:
-    sent = "x\x1b_Gi=31;OK\x1b\\\x1bP>|kitty(0.39.1)\x1b\\\x1b[?2026;2$y\x1bP1$r0;48:2:1:2:3m\x1b\\\x1b[?62;4;22c"
+    sent = "x\x1b_Gi=1;OK\x1b\\\x1bP>|kitty(0.39.1)\x1b\\\x1b[?2026;2$y\x1bP1$r0;48:2:1:2:3m\x1b\\\x1b[?62;4;22c"
     assert parse_answers(sent) == TerminalAnswers("kitty(0.39.1)", True, True, True, True)
     assert parse_answers("\x1b[?1;2c") == TerminalAnswers()
     assert parse_answers("\x1b[?2026;0$y\x1bP0$r\x1b\\\x1b[?64;1c") == TerminalAnswers()

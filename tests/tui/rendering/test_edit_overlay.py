@@ -27,14 +27,15 @@ def test_positions_in_the_whole_image_and_in_a_part_of_it() -> None:
     whole = overlay_of_edit(state)
     assert (whole.cursor, whole.mask, whole.shape, whole.quiet) == ((40, 30), None, None, False)
     assert whole.pairs == (
-        PairMark(number=1, handle=(20, 20), target=(30, 20), selected=False, enabled=True),
-        PairMark(number=2, handle=(40, 30), target=None, selected=True, enabled=False),
+        PairMark(number=1, exact_handle=(20, 20), exact_target=(30, 20), selected=False, enabled=True),
+        PairMark(number=2, exact_handle=(40, 30), exact_target=None, selected=True, enabled=False),
     )
     assert (VIEW.scale, VIEW.window) == (2, (32, 24, 64, 48))
     state.viewport, state.comparison = VIEW, "split"
     part = overlay_of_edit(state)
     assert part.quiet
     assert [(mark.handle, mark.target) for mark in part.pairs] == [((8, 16), (28, 16)), ((48, 36), None)]
+    assert [mark.exact_handle for mark in part.pairs] == [(8.5, 16.5), (48.5, 36.5)]
 
 
 def test_mask_and_shape_cover_the_visible_part() -> None:

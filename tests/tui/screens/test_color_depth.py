@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 from draggan_tui.app import DragganApp
 from draggan_tui.config.themes import load_theme
 from draggan_tui.rendering.dithering import ColorDepth
-from draggan_tui.terminal.color_answers import ColorsAnswered
+from draggan_tui.terminal.answer_parser import TerminalAnswered
 from draggan_tui.terminal.color_depth import ColorGuess
 from draggan_tui.terminal.textual_internals import set_color_depth
 from draggan_tui.widgets.canvas import Canvas
@@ -43,7 +43,7 @@ def kinds_of_color(app: DragganApp) -> set[ColorType]:
 
 
 async def answer(app: DragganApp, pilot: Pilot[None], truecolor: bool) -> None:
-    app.post_message(ColorsAnswered(truecolor))
+    app.post_message(TerminalAnswered(truecolor))
     await pilot.pause()
     await pilot.pause()
 

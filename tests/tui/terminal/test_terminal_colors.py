@@ -9,13 +9,15 @@ from textual import constants
 from textual.events import Key, Paste
 from textual.message import Message
 
-from draggan_tui.terminal.color_answers import ANSWER_GAP, AnswerParser, ColorsAnswered
+from draggan_tui.terminal.answer_parser import ANSWER_GAP, AnswerParser, GraphicAnswered, TerminalAnswered
 from draggan_tui.terminal.color_depth import ColorGuess, guess_colors, keeps_rgb
 from draggan_tui.terminal.driver import EscapeParser
 
 DA1 = "\x1b[?62;22;52c"
 YES = "\x1bP1$r0;48:2::1:2:3m\x1b\\"
 NO = "\x1bP1$r0;48;5;16m\x1b\\"
+VERSION = "\x1bP>|kitty(0.35.1)\x1b\\"
+SHOWS_GRAPHICS = "\x1b_Gi=1;OK\x1b\\"
 PARSERS = [AnswerParser, EscapeParser]
 
 
@@ -75,7 +77,7 @@ def read(parser: AnswerParser, *pieces: str) -> tuple[list[str], list[bool]]:
 def _sorted(messages: Iterable[Message]) -> tuple[list[str], list[bool]]:
     messages = list(messages)
     keys = [message.key for message in messages if isinstance(message, Key)]
-    return keys, [message.truecolor for message in messages if isinstance(message, ColorsAnswered)]
+    return keys, [message.truecolor for message in messages if isinstance(message, TerminalAnswered)]
 
 
 @pytest.mark.parametrize("kind", PARSERS)
@@ -89,6 +91,7 @@ def _sorted(messages: Iterable[Message]) -> tuple[list[str], list[bool]]:
         (YES + "\x1b[A" + DA1 + "\x1b[B", ["up", "down"], [True]),
         ("\x1bP1$r0;48;2;1;2;3m\x07" + DA1, [], [True]),
         ("\x1bOP" + YES + DA1, ["f1"], [True]),
+        (VERSION + "j" + SHOWS_GRAPHICS + YES + DA1, ["j"], [True]),
     ],
 )
 @pytest.mark.parametrize("dribbles", [False, True])
@@ -98,6 +101,24 @@ def test_answers_are_separated_from_typed_keys(
     parser = kind()
     parser.expect_answer()
     assert read(parser, *(sent if dribbles else [sent])) == (keys, answers)
+
+
+@pytest.mark.parametrize("kind", PARSERS)
+@pytest.mark.parametrize("dribbles", [False, True])
+def test_answers_about_the_terminal_and_its_graphics(kind: type[AnswerParser], dribbles: bool) -> None:
+    parser = kind()
+    parser.expect_answer()
+    refusal = f"\x1b_Gi=21;ENOSPC:{'no room for graphics ' * 6}\x1b\\"
+    sent = VERSION + "\x1b_Gi=20,p=3;OK\x1b\\" + SHOWS_GRAPHICS + refusal + DA1 + DA1
+    messages = [message for piece in (sent if dribbles else [sent]) for message in parser.feed(piece)]
+    assert [
+        (x.number, x.problem[:6]) if isinstance(x, GraphicAnswered) else (x.version, x.shows_graphics)
+        for x in messages
+        if isinstance(x, GraphicAnswered | TerminalAnswered)
+    ] == [(20, ""), (21, "ENOSPC"), ("kitty(0.35.1)", True), ("", False)]
+    assert len(messages) == 4, "no byte is a key"
+    (late_answer,) = parser.feed(SHOWS_GRAPHICS)
+    assert isinstance(late_answer, GraphicAnswered) and (late_answer.number, late_answer.problem) == (1, "")
 
 
 @pytest.mark.parametrize("kind", PARSERS)

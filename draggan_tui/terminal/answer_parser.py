@@ -1,4 +1,4 @@
-"""Separates the terminal's answers, about its colours and to the questions that pace the output, from typed keys.
+"""Separates the terminal's answers, also to the questions that pace the output, from typed keys.
 
 An answer may arrive late, slowly, between keys, or never. None of its bytes may be read as a key (`?` opens the help, `c`
 clears the mask), and no key may be lost. So answers are removed where keys are parsed, and nothing waits for them.
@@ -14,6 +14,7 @@ from textual import constants
 from textual.message import Message
 
 from draggan_tui.terminal.color_depth import keeps_rgb
+from draggan_tui.terminal.start_questions import SUPPORT_TEST
 from draggan_tui.terminal.textual_internals import (
     KeyParser,
     ParseEOF,
@@ -26,23 +27,43 @@ from draggan_tui.terminal.textual_internals import (
 
 ANSWER_GAP = 1.0  # seconds that may pass within an answer on a slow line
 ANSWER_TIME = 3.0  # seconds after the question in which a lone Escape may be the first byte of an answer
-_LONGEST_ANSWER = 256
+LONGEST_ANSWER = 256  # characters
 _ESCAPE = "\x1b"
 _ENDS = ("\x1b\\", "\x07", "\x18")
 _MODE_ANSWER = re.compile(r"\x1b\[\?2026;(\d)\$y")
 _CURSOR_REPORT = re.compile(r"\x1b\[(\d+);(\d+)R")
 _CURSOR_REPORT_START = re.compile(r"\x1b\[\d{1,4}(?:;\d{0,4})?")
-_ANSWER_START = re.compile(
-    r"\x1bP(?:[01](?:[$+](?:r.*)?)?)?", re.DOTALL
-)  # if other characters follow Escape and P, they are typed
+# If other characters follow Escape and P, or Escape and _, they are typed.
+_STRING_START = re.compile(r"\x1b(?:P(?:[01](?:[$+](?:r.*)?)?|>(?:\|.*)?)?|_(?:G.*)?)", re.DOTALL)
+_VERSION = re.compile(r"\x1bP>\|([^\x1b\x07]*)")
+_GRAPHIC = re.compile(r"\x1b_G(?:[^;]*,)?i=(\d+)[^;]*;([^\x1b]*)")
 
 
-class ColorsAnswered(Message):
-    """Posted when the terminal has answered the question about its colours completely."""
+class TerminalAnswered(Message):
+    """Posted when the terminal has answered all questions of `start_questions`.
 
-    def __init__(self, truecolor: bool) -> None:
+    Attributes:
+        truecolor: whether it keeps a colour in RGB.
+        version: how it calls itself, with its version; empty if it does not say.
+        shows_graphics: whether it takes kitty's graphics protocol.
+    """
+
+    def __init__(self, truecolor: bool, version: str = "", shows_graphics: bool = False) -> None:
         super().__init__()
-        self.truecolor = truecolor
+        self.truecolor, self.version, self.shows_graphics = truecolor, version, shows_graphics
+
+
+class GraphicAnswered(Message):
+    """Posted when the terminal has read a graphic or a test, unless its answer belongs to `TerminalAnswered`.
+
+    Attributes:
+        number: of the graphic, or of the test.
+        problem: why the terminal cannot show it; empty if it can.
+    """
+
+    def __init__(self, number: int, problem: str) -> None:
+        super().__init__()
+        self.number, self.problem = number, problem
 
 
 class SyncAnswered(Message):
@@ -58,22 +79,22 @@ class CursorReported(Message):
 
 
 class AnswerParser(KeyParser):
-    """A parser of keys that posts one `ColorsAnswered` for the answers to `color_depth.QUESTION`, and a message for each
-    answer to a question that paces the output.
+    """A parser of keys that posts one `TerminalAnswered` for the answers to `start_questions`, one `GraphicAnswered` for each
+    graphic that the terminal has read, and a message for each answer to a question that paces the output.
 
     Attributes:
         awaits_cursor_report: whether such an answer may come.
     """
 
     def __init__(self, debug: bool = False, clock: Callable[[], float] = monotonic) -> None:
-        self._truecolor = False
+        self._answers = TerminalAnswered(truecolor=False)
         self._answer_deadline = 0.0
         self.awaits_cursor_report: Callable[[], bool] = lambda: False
         super().__init__(debug, clock)
 
     def expect_answer(self) -> None:
-        """Expect an answer. Called before the question is written."""
-        self._truecolor = False
+        """Expect an answer. Called before the questions are written."""
+        self._answers = TerminalAnswered(truecolor=False)
         self._answer_deadline = self.clock() + ANSWER_TIME
 
     def parse(self, token_callback: TokenCallback[Message]) -> Generator[Read1 | Peek1, str, None]:
@@ -121,8 +142,8 @@ class AnswerParser(KeyParser):
 
     def _consume_answer(self, escape_sequence: str, token_callback: TokenCallback[Message]) -> bool:
         """Return whether a sequence is an answer, complete or broken off by a pause, and post the last one."""
-        if len(escape_sequence) > 2 and _ANSWER_START.fullmatch(escape_sequence):
-            self._truecolor |= keeps_rgb(escape_sequence[2:])
+        if len(escape_sequence) > 2 and _STRING_START.fullmatch(escape_sequence):
+            self._read_string(escape_sequence, token_callback)
             return True
         if mode_answer := _MODE_ANSWER.fullmatch(escape_sequence):
             token_callback(SyncAnswered(mode_answer[1] != "0"))
@@ -134,18 +155,32 @@ class AnswerParser(KeyParser):
             return False
         if escape_sequence.endswith("c"):
             self._answer_deadline = 0.0
-            token_callback(ColorsAnswered(self._truecolor))
+            token_callback(self._answers)
+            self._answers = TerminalAnswered(truecolor=False)
         return True
+
+    def _read_string(self, answer: str, token_callback: TokenCallback[Message]) -> None:
+        """Read `ESC P … ESC \\` or `ESC _ … ESC \\`, perhaps broken off by a pause."""
+        if keeps_rgb(answer[2:]):
+            self._answers.truecolor = True
+        elif version := _VERSION.match(answer):
+            self._answers.version = version[1]
+        elif graphic := _GRAPHIC.match(answer):
+            number, problem = int(graphic[1]), "" if graphic[2] == "OK" else graphic[2] or "no reason given"
+            if number == SUPPORT_TEST and self._answer_deadline > 0:
+                self._answers.shows_graphics = not problem
+            else:  # in tmux, the terminal around it answers after tmux itself
+                token_callback(GraphicAnswered(number, problem))
 
 
 def _is_incomplete(escape_sequence: str) -> bool:
-    """Return whether a sequence may be the beginning of `ESC P … ESC \\`, `ESC [ ? … c` or `ESC [ ? … $ y`."""
+    """Return whether a sequence may be the beginning of `ESC P … ESC \\`, `ESC _ … ESC \\`, `ESC [ ? … c` or `ESC [ ? … $ y`."""
     if len(escape_sequence) < 3:
-        return escape_sequence in ("\x1b", "\x1bP", "\x1b[")
-    if escape_sequence.startswith("\x1bP"):
+        return escape_sequence in ("\x1b", "\x1bP", "\x1b_", "\x1b[")
+    if escape_sequence[1] in "P_":
         return (
-            _ANSWER_START.fullmatch(escape_sequence) is not None
+            _STRING_START.fullmatch(escape_sequence) is not None
             and not escape_sequence.endswith(_ENDS)
-            and len(escape_sequence) < _LONGEST_ANSWER
+            and len(escape_sequence) < LONGEST_ANSWER
         )
     return escape_sequence.startswith("\x1b[?") and escape_sequence[-1] in "?0123456789;$"
