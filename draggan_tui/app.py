@@ -187,6 +187,7 @@ class DragganApp(AppBase):
         self.mutate_reactive(App.theme)  # for a theme that has the name of the present one and other colours
 
     def on_terminal_answered(self, event: TerminalAnswered) -> None:
+        self.terminal_version = event.version
         self._use_colors(event.truecolor)
         self._graphics.terminal_answered(event)
 
@@ -240,6 +241,8 @@ class DragganApp(AppBase):
     def _resume(self) -> None:
         """Paint everything. The terminal may be another one now, and is asked again whether it shows graphics."""
         self._graphics.end()
+        if self._is_editing:
+            self.editor.window_status.show_again()
         self.action_redraw()
 
     async def open_editor(self) -> None:

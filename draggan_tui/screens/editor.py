@@ -25,6 +25,7 @@ from draggan_tui.editor.photograph import PhotographStart
 from draggan_tui.editor.state import EditorState
 from draggan_tui.keymap import KEY_BINDINGS, KeyBinding
 from draggan_tui.rendering.dithering import ColorDepth
+from draggan_tui.rendering.window_title import window_title
 from draggan_tui.terminal.cell_shape import CellShape
 from draggan_tui.widgets.canvas import Canvas
 
@@ -35,6 +36,7 @@ from .editor_messages import EngineEvent, ThemeChosen
 from .editor_session import EditorSession
 from .engine_events import EngineEvents
 from .photographs import Photographs
+from .window_status import WindowStatus
 
 COMMAND_MODULES: dict[str, ModuleType] = {
     "drag": drag,
@@ -94,6 +96,7 @@ class EditorScreen(Screen[None]):
         self.panels = EditorLayout(self, state, self.context.images, depth, shape)
         self.session = EditorSession(self)
         self.photographs = Photographs(self)
+        self.window_status = WindowStatus(self)
         self._engine_events = EngineEvents(self, previews_per_second)
         self._passed_keys: list[Key] = []
 
@@ -148,6 +151,8 @@ class EditorScreen(Screen[None]):
         """Show the state as it is."""
         self.context.images.follow(self.state)
         self.panels.show()
+        state = self.state
+        self.window_status.show_title(window_title(state.mode, state.edit, state.file_latent))
 
     def _request_image(self) -> None:
         """Request an image that is to be shown and has not come, if there is one."""
@@ -242,4 +247,5 @@ class EditorScreen(Screen[None]):
         self._engine_events.handle(message.event)
 
     def on_engine_lost(self) -> None:
+        self.window_status.end("the engine has ended")
         self.session.handle_lost_engine()

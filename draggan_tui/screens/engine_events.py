@@ -40,7 +40,6 @@ from draggan_engine.server.photograph_messages import (
 from draggan_engine.server.pull_messages import PullEnded, PullProgress
 from draggan_tui.client.advice import with_advice
 from draggan_tui.config.paths import short_path
-from draggan_tui.editor.commands.context import MessageKind
 from draggan_tui.editor.file_latent import UNKNOWN_LATENT, FileLatent
 from draggan_tui.editor.history_text import counted
 from draggan_tui.editor.modes import LiveDrag, LoadingModel, ReleasedDrag
@@ -297,6 +296,8 @@ class EngineEvents:
             return
         self._context.drag.take_step(drag_event.handles, drag_event.sigma)  # they are drawn with the next preview
         self._screen.panels.inspector.show_progress(drag_event)
+        if drag_event.max_steps is not None:  # a live drag has no last step
+            self._screen.window_status.show_progress(drag_event.step / drag_event.max_steps)
         if drag_event.is_fallback and not self._fallback_reported:
             self._fallback_reported = True
             self._screen.report(FALLBACK_TEXT)
@@ -320,11 +321,10 @@ class EngineEvents:
         step_limit = self._state.edit.settings.max_steps
         mean_distance = sum(pair.distance for pair in drag_record.pairs) / len(drag_record.pairs)
         self._screen.panels.inspector.end_drag(reason_text(drag_record, step_limit), f"{mean_distance:.1f} px left")
-        if drag_event.problem:
-            self._screen.report(drag_event.problem, "bad")
-        else:
-            message_kind: MessageKind = "good" if drag_record.reason == "reached" else "plain"
-            self._screen.report(outcome_text(drag_record, step_limit, mean_distance), message_kind)
+        drag_outcome = drag_event.problem or outcome_text(drag_record, step_limit, mean_distance)
+        has_reached = drag_record.reason == "reached"
+        self._screen.report(drag_outcome, "bad" if drag_event.problem else "good" if has_reached else "plain")
+        self._screen.window_status.end(drag_outcome)
 
     # Failures -------------------------------------------------------------------------------------------
 
@@ -344,6 +344,7 @@ class EngineEvents:
                     session.offer_directory()
             case "start_drag":
                 self._context.drag.end(None)
+                self._screen.window_status.end(failure_text)
             case "start":
                 self._state.engine_status = "no model"
                 if self._state.model_info is None:  # there is nothing to edit, and nothing to lose

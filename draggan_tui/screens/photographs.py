@@ -159,6 +159,7 @@ class Photographs:
                 self._opened(event)
             case InversionProgress():
                 self._context.inversion.take_progress(event)
+                self._screen.window_status.show_progress(event.step / event.step_count)
                 self._screen.panels.status_line.clear()
                 self._screen.show_state()
             case PhotographViewed():
@@ -174,7 +175,9 @@ class Photographs:
             case Failed():
                 self._context.inversion.end(None)
                 self._screen.sync()
-                self._screen.report(with_advice(event.message, event.remedy), "bad")
+                problem = with_advice(event.message, event.remedy)
+                self._screen.report(problem, "bad")
+                self._screen.window_status.end(problem)
 
     def _view(self, event: PhotographViewed) -> None:
         pasted = Photograph(Path(), Size(event.width, event.height), event.pasted.to_array())
@@ -197,9 +200,8 @@ class Photographs:
                 self._context.images.cache.put(event.revision.edit.source, event.image.to_array())
         self._context.inversion.end(event.revision)
         self._screen.sync()
-        if event.problem:
-            self._screen.report(event.problem, "bad")
-            return
         is_low = event.psnr is not None and event.psnr < LOW_PSNR
         message_kind: MessageKind = "warning" if is_low else "good" if event.reason == "finished" else "plain"
-        self._screen.report(outcome_text(name, event), message_kind)
+        inversion_outcome = event.problem or outcome_text(name, event)
+        self._screen.report(inversion_outcome, "bad" if event.problem else message_kind)
+        self._screen.window_status.end(inversion_outcome)

@@ -29,7 +29,6 @@ class TerminalGraphics:
         self, app: AppBase, support: GraphicsSupport, canvas: Callable[[], Canvas | None], report: Callable[[str], None]
     ) -> None:
         self._app, self._support, self._canvas, self._report = app, support, canvas, report
-        self._terminal_version = ""  # how the terminal calls itself
         self._is_answered = False
         self._sender: GraphicsSender | None = None
 
@@ -69,7 +68,6 @@ class TerminalGraphics:
     def terminal_answered(self, answer: TerminalAnswered) -> None:
         """Begin, or end, as the answer says. The terminal may be another one than before."""
         self.end()
-        self._terminal_version = answer.version
         if answer.shows_graphics:
             self._begin()
 
@@ -98,7 +96,7 @@ class TerminalGraphics:
         """Show graphics in the place of cells, from when the line has been measured, if the terminal has placeholders."""
         self._is_answered = True
         driver = self._driver
-        if driver is None or not self._support.allows(self._terminal_version, os.environ):
+        if driver is None or not self._support.allows(self._app.terminal_version, os.environ):
             return
         self._sender = GraphicsSender(
             driver.write_graphic,

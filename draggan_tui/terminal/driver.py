@@ -21,6 +21,8 @@ from textual.message import Message
 
 from draggan_engine.core.geometry import Size
 from draggan_tui.terminal.answer_parser import LONGEST_ANSWER, AnswerParser, CursorReported, SyncAnswered
+from draggan_tui.terminal.color_depth import can_be_asked
+from draggan_tui.terminal.notifications import NO_PROGRESS, RESTORE_TITLE, SAVE_TITLE, progress_sequence
 from draggan_tui.terminal.paced_writer import CURSOR_QUESTION, SYNC_QUESTION, ImageSource, PacedWriter
 from draggan_tui.terminal.painting import screen_update
 from draggan_tui.terminal.textual_internals import AppBase, PlacedStrip, TerminalDriverBase
@@ -100,6 +102,7 @@ class TerminalDriver(TerminalDriverBase):
         super().__init__(app, debug=debug, mouse=mouse, size=size)
         self._screen_image: ImageSource | None = None
         self.last_words: Callable[[], str] = lambda: ""
+        self._has_progress = False
         self.loop.add_signal_handler(signal.SIGTSTP, self.suspend)
         self.loop.add_signal_handler(signal.SIGCONT, self._resume_after_stop)
 
@@ -137,6 +140,7 @@ class TerminalDriver(TerminalDriverBase):
         if self.is_writing:
             # Textual has sent the other question. In the first row, the answer to this one might be a key.
             self.write(f"\x1b[2;1H{CURSOR_QUESTION}{self._questions}")
+            self.write_outside(SAVE_TITLE)
 
     def disable_input(self) -> None:
         if self.writer is not None:
@@ -146,6 +150,8 @@ class TerminalDriver(TerminalDriverBase):
     def stop_application_mode(self) -> None:
         if self.is_writing:
             self.write(self.last_words())
+            self.show_progress(None)
+            self.write_outside(RESTORE_TITLE)
         super().stop_application_mode()
 
     def call_when_painted(self, function: Callable[[], object]) -> None:
@@ -157,6 +163,17 @@ class TerminalDriver(TerminalDriverBase):
             call_soon()
         else:
             self.writer.call_when_painted(call_soon)
+
+    def write_outside(self, sequence: str) -> None:
+        """Write what the terminal shows outside of its screen, unless it would print it there."""
+        if self.is_writing and can_be_asked(os.environ):
+            self.write(sequence)
+
+    def show_progress(self, share: float | None) -> None:
+        """Show progress outside of the screen, 0 … 1; None: no more of it. The terminal must be known to show it."""
+        if share is not None or self._has_progress:
+            self.write_outside(NO_PROGRESS if share is None else progress_sequence(share))
+        self._has_progress = share is not None
 
     def write_graphic(self, sequence: str) -> None:
         """Write a sequence of a graphic when nothing else waits and the line has room for it."""

@@ -250,9 +250,11 @@ class AppBase(App[None]):
 
     Attributes:
         start_questions: what the driver asks the terminal; see the module of that name.
+        terminal_version: how the terminal calls itself (XTVERSION); empty if it was not asked or has not said.
     """
 
     start_questions = ""
+    terminal_version = ""
 
     def _display(self, screen: Screen[Any], renderable: Any) -> None:
         driver = self._driver
