@@ -27,6 +27,7 @@ from draggan_tui.config import paths
 from draggan_tui.rendering.loading_text import model_label
 from draggan_tui.rendering.palette_filter import palette_filter
 from draggan_tui.terminal.answer_parser import ANSWER_TIME, GraphicAnswered, TerminalAnswered
+from draggan_tui.terminal.cell_shape import cell_shape_of, guess_cell_shape
 from draggan_tui.terminal.color_depth import ColorDepth, ColorGuess
 from draggan_tui.terminal.driver import TerminalDriver
 from draggan_tui.terminal.graphics_support import NO_GRAPHICS, GraphicsSupport
@@ -62,7 +63,7 @@ class Options:
         photograph: a photograph to open in a new session.
         keymap: the bindings that the user has changed: their ids and the keys, separated by commas.
         color_guess: how many colours the terminal seems to have. None: the user chose their number.
-        cell_shape: how the cells of images are divided.
+        cell_shape: how the cells of images are divided. None: as finely as is safe in the terminal.
         fps: how many images of a drag are shown in a second at most.
         graphics: whether the terminal may show graphics in the place of cells.
         engine: an engine that already runs for the session that is opened.
@@ -82,7 +83,7 @@ class Options:
     photograph: PhotographToOpen | None = None
     keymap: Mapping[str, str] = field(default_factory=dict)
     color_guess: ColorGuess | None = None
-    cell_shape: CellShape = "half"
+    cell_shape: CellShape | None = "half"
     fps: int = MOST_PREVIEWS_PER_SECOND
     graphics: GraphicsSupport = NO_GRAPHICS
     engine: EngineProcess | None = None
@@ -154,7 +155,7 @@ class DragganApp(AppBase):
             editor_state = EditorState.new(first_edit, options.psi)
         else:
             editor_state = EditorState.resuming(resumed_session.edit)
-        self.editor = EditorScreen(editor_state, self.engine, self.color_depth, options.cell_shape, options.fps)
+        self.editor = EditorScreen(editor_state, self.engine, self.color_depth, self._cell_shape, options.fps)
         if resumed_session is not None:
             self.editor.context.sync.directory = resumed_session.directory
         elif options.photograph is not None:
@@ -189,7 +190,15 @@ class DragganApp(AppBase):
     def on_terminal_answered(self, event: TerminalAnswered) -> None:
         self.terminal_version = event.version
         self._use_colors(event.truecolor)
+        if self._is_editing and self.editor.panels.shape == guess_cell_shape(os.environ):  # or the user has changed it
+            self.editor.panels.use_shape(self._cell_shape)
         self._graphics.terminal_answered(event)
+
+    @property
+    def _cell_shape(self) -> CellShape:
+        """How the cells of images are divided, as long as the user does not change it in the editor."""
+        shape_of_name, shape_of_version = guess_cell_shape(os.environ), cell_shape_of(self.terminal_version)
+        return self.options.cell_shape or (shape_of_name if shape_of_version == "half" else shape_of_version)
 
     def _use_colors(self, is_truecolor: bool) -> None:
         color_guess = self.options.color_guess

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -202,7 +202,7 @@ class ConfiguredOptions:
     theme: EditorTheme
     keymap: Mapping[str, str]
     color_guess: ColorGuess | None
-    cell_shape: CellShape
+    cell_shape: CellShape | None
     fps: int
     graphics: GraphicsSupport
 
@@ -229,6 +229,7 @@ def configured_options(
 
     config_file = settings_file.read_config()
     editor_defaults = config_file.config.editor
+    cell_shape = editor_defaults.cells if cells is None else cells.value
     color_guess = textual_environment.set_colors(ColorOption(editor_defaults.color) if color is None else color)
     textual_environment.set_escape_delay(editor_defaults.escape_delay)
     textual_environment.unset_size()
@@ -238,16 +239,10 @@ def configured_options(
         theme=settings_file.configured_theme(config_file) if theme is None else themes.load_theme(theme),
         keymap=key_settings.configured_keys(config_file),
         color_guess=color_guess,
-        cell_shape=_cell_shape(editor_defaults.cells if cells is None else cells.value),
+        cell_shape=None if cell_shape == "auto" else cell_shape,
         fps=editor_defaults.fps if fps is None else fps,
         graphics=graphics_support(os.environ, editor_defaults.graphics if graphics is None else graphics.value),
     )
-
-
-def _cell_shape(cells: Literal["auto"] | CellShape) -> CellShape:
-    from draggan_tui.terminal.cell_shape import guess_cell_shape
-
-    return guess_cell_shape(os.environ) if cells == "auto" else cells
 
 
 def write_problem(output_directory: Path) -> str:

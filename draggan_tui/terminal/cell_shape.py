@@ -11,6 +11,7 @@ CELL_SHAPES: tuple[CellShape, ...] = ("half", "quadrant", "sextant", "octant")
 """From the coarsest to the finest."""
 
 _DRAWS_SEXTANTS = re.compile(r"foot|(xterm-)?(ghostty|kitty)|wezterm|contour")
+_VERSION_DRAWS_SEXTANTS = re.compile(r"(contour|foot|ghostty|kitty|rio|vte|wezterm)\b", re.IGNORECASE)
 
 
 def guess_cell_shape(environment: Mapping[str, str]) -> CellShape:
@@ -20,3 +21,12 @@ def guess_cell_shape(environment: Mapping[str, str]) -> CellShape:
     terminal around them, so half-cells are taken.
     """
     return "sextant" if _DRAWS_SEXTANTS.match(environment.get("TERM", "").lower()) else "half"
+
+
+def cell_shape_of(terminal_version: str) -> CellShape:
+    """Return the finest shape that is safe in a terminal that has said how it calls itself.
+
+    Args:
+        terminal_version: the answer to XTVERSION, as `foot(1.16.2)`. Over SSH it knows better than TERM.
+    """
+    return "sextant" if _VERSION_DRAWS_SEXTANTS.match(terminal_version) else "half"

@@ -18,7 +18,7 @@ from draggan_tui.rendering.graphic import graphic_parts
 from draggan_tui.rendering.view_sampling import sample_view
 from draggan_tui.terminal.kitty_graphics import PLACEHOLDER
 from tests.support.graphics_terminal import GraphicsTerminal
-from tests.support.keys import open_picture, place_pair, session_directory
+from tests.support.keys import LOADED, open_picture, place_pair, session_directory
 from tests.support.terminal import PROGRAM
 
 CELL = (10, 20)
@@ -123,6 +123,25 @@ def test_a_terminal_without_placeholders_gets_cells(
             terminal.wait_for(lambda: "▀" in terminal.text())
             assert placeholders(terminal) == 0 and not terminal.graphics.graphics
             assert "\\x1b" not in terminal.text() and "AAAA" not in terminal.text()
+
+
+@pytest.mark.parametrize(("version", "options", "is_fine"), [
+    ("foot(1.16.2)", (), True),
+    ("foot(1.16.2)", ("--cells", "half"), False),
+    ("XTerm(379)", (), False),
+])  # fmt: skip
+def test_without_graphics_the_cells_are_as_fine_as_the_terminal_draws_them(
+    tmp_path: Path, version: str, options: tuple[str, ...], is_fine: bool
+) -> None:
+    with GraphicsTerminal(
+        *MODEL, *options, directory=tmp_path, version=version, takes_graphics=False, exported={"TERM": "xterm-256color"}
+    ) as terminal:
+        terminal.wait_for(LOADED)
+        if is_fine:
+            terminal.wait_for(lambda: len(re.findall("[\U0001fb00-\U0001fb3b]", terminal.text())) > 100)
+        else:
+            terminal.wait_for(lambda: terminal.text().count("▀") > 300)
+            assert not re.search("[\U0001fb00-\U0001fb3b]", terminal.text())
 
 
 def test_through_tmux_with_passthrough(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from draggan_tui.rendering.halfblocks import halfblocks
 from draggan_tui.rendering.overlay import CanvasStyle, Overlay, PairMark, compose
 from draggan_tui.rendering.two_color_cells import screen_means, two_color_cells
 from draggan_tui.rendering.view_sampling import sample_view
-from draggan_tui.terminal.cell_shape import CELL_SHAPES, CellShape, guess_cell_shape
+from draggan_tui.terminal.cell_shape import CELL_SHAPES, CellShape, cell_shape_of, guess_cell_shape
 
 FINE_SHAPES: tuple[CellShape, ...] = ("quadrant", "sextant", "octant")
 ImageArray = NDArray[np.uint8]
@@ -261,3 +261,20 @@ def test_a_terminal_shows_the_characters(shape: CellShape) -> None:
 )  # fmt: skip
 def test_only_terminals_that_draw_sextants_themselves_get_them(terminal_name: str, shape: CellShape) -> None:
     assert guess_cell_shape({"TERM": terminal_name} if terminal_name else {}) == shape
+
+
+@pytest.mark.parametrize(
+    ("version", "shape"),
+    [
+        ("foot(1.16.2)", "sextant"),
+        ("kitty(0.26.5)", "sextant"),
+        ("ghostty 1.2.0", "sextant"),
+        ("WezTerm 20240203-110809-5046fc22", "sextant"),
+        ("VTE(7600)", "sextant"),
+        ("XTerm(379)", "half"),
+        ("tmux 3.3a", "half"),
+        ("", "half"),
+    ],
+)
+def test_a_terminal_that_says_its_name_gets_what_it_draws(version: str, shape: CellShape) -> None:
+    assert cell_shape_of(version) == shape
