@@ -102,6 +102,7 @@ class TerminalGraphics:
             driver.write_graphic,
             lambda: driver.has_unwritten_graphic,
             driver.cell_pixels,
+            call_when_painted=self._call_when_painted,
             changed=self._update,
             failed=self._fail,
             in_tmux=self._support.in_tmux,
@@ -109,6 +110,9 @@ class TerminalGraphics:
         driver.last_words = self._sender.stop
         self._use(self._sender)
         self._sender.start()
+
+    def _call_when_painted(self, function: Callable[[], object]) -> None:
+        self._app.call_after_refresh(lambda: self._app.call_when_painted(function))
 
     def _use(self, sender: GraphicsSender | None) -> None:
         canvas = self._canvas()

@@ -135,7 +135,9 @@ class AnswerParser(KeyParser):
         ):
             is_answer = len(escape_sequence) > 2 or self.clock() < self._answer_deadline
             try:
-                escape_sequence += yield Read1(ANSWER_GAP if is_answer else constants.ESCAPE_DELAY)
+                escape_sequence += yield Read1(
+                    max(ANSWER_GAP, constants.ESCAPE_DELAY) if is_answer else constants.ESCAPE_DELAY
+                )
             except (ParseTimeout, ParseEOF):
                 return escape_sequence, True
         return escape_sequence, False

@@ -62,6 +62,7 @@ class GraphicsSender:
         write: writes to the terminal.
         is_busy: whether something that was written before is still waiting.
         cell_pixels: returns how many pixels of the terminal a cell has.
+        call_when_painted: calls a function once the terminal has been sent the cells of now.
         changed: called when the terminal has a graphic, when one is late, and when the line has been measured.
         failed: called when the terminal cannot show graphics after all, with the reason.
         in_tmux: whether what is sent has to go through tmux.
@@ -76,12 +77,13 @@ class GraphicsSender:
         write: Callable[[str], None],
         is_busy: Callable[[], bool],
         cell_pixels: Callable[[], Size],
+        call_when_painted: Callable[[Callable[[], object]], object],
         changed: Callable[[], None],
         failed: Callable[[str], None],
         in_tmux: bool = False,
     ) -> None:
         self._write, self._is_busy, self._changed, self._failed = write, is_busy, changed, failed
-        self.cell_pixels, self._in_tmux = cell_pixels, in_tmux
+        self.cell_pixels, self._call_when_painted, self._in_tmux = cell_pixels, call_when_painted, in_tmux
         first_number = random.randrange(FIRST_NUMBER, LAST_NUMBER)
         self._numbers = (first_number, first_number + 1)
         self._next: Graphic | None = None
@@ -160,6 +162,13 @@ class GraphicsSender:
             self._bytes_per_pixel = byte_count / (pixels.size / 3)
             self.shown = replace(graphic, number=number)
             self._changed()
+            await self._painted()  # the other number is on the screen until then
+
+    async def _painted(self) -> None:
+        """Wait until the terminal has been sent the cells that show the last graphic."""
+        is_painted = asyncio.Event()
+        self._call_when_painted(is_painted.set)
+        await is_painted.wait()
 
     async def _transfer(self, number: int, sequences: Sequence[str]) -> tuple[float, str | None]:
         """Send sequences and wait for the answer.

@@ -50,7 +50,7 @@ def test_a_photograph_is_aligned_inverted_dragged_and_exported(photograph: Path,
         place_pair(terminal, landmarks["eye_left"], (landmarks["eye_left"][0], landmarks["eye_left"][1] - 6))
         terminal.send(".")
         terminal.wait_for("drag 1")
-        terminal.wait_for("1 step")
+        terminal.wait_for("1 step,")  # the speed, as in "21 steps/s", is shown before the drag has ended
         terminal.send("E")
         terminal.wait_for("in the photograph")
         terminal.send("\x1b[Z\x1b[Z")

@@ -29,13 +29,22 @@ class FakeTerminal:
         self.is_busy = self.is_busy_after_write = False
         self.changes = 0
         self.failures: list[str] = []
+        self.paints_at_once = True
+        self.waiting_for_paint: list[Callable[[], object]] = []
         self.sender = GraphicsSender(
             self.write,
             lambda: self.is_busy,
             lambda: Size(8, 16),
+            self.call_when_painted,
             changed=self.count_change,
             failed=self.failures.append,
         )
+
+    def call_when_painted(self, function: Callable[[], object]) -> None:
+        if self.paints_at_once:
+            function()
+        else:
+            self.waiting_for_paint.append(function)
 
     def write(self, sequence: str) -> None:
         self.written.append(sequence)
@@ -105,6 +114,23 @@ async def test_while_a_graphic_is_on_its_way_only_the_newest_of_the_others_is_ke
     terminal.answer()
     await until(lambda: sender.shown is not None and sender.shown.shows == 4)
     assert drawn == [1, 4]
+
+
+async def test_the_graphic_on_the_screen_is_not_replaced_before_the_cells_show_the_next_one() -> None:
+    terminal = FakeTerminal()
+    sender = terminal.sender
+    sender.start()
+    sender.send(graphic(1))
+    await until(lambda: sender.shown is not None and sender.shown.shows == 1)
+    terminal.paints_at_once = False
+    sender.send(graphic(2))
+    await until(lambda: sender.shown is not None and sender.shown.shows == 2)
+    sender.send(graphic(3))
+    await asyncio.sleep(0.05)
+    assert sorted(levels(terminal).values()) == [1, 2]  # the cells still show the first
+    terminal.waiting_for_paint.pop()()
+    await until(lambda: sender.shown is not None and sender.shown.shows == 3)
+    assert sorted(levels(terminal).values()) == [2, 3]
 
 
 async def test_other_output_is_written_between_the_pieces() -> None:
