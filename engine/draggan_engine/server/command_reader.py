@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 from draggan_engine.checkpoints.registry import list_downloadable_models, list_models
@@ -13,11 +12,13 @@ from draggan_engine.core.errors import DragganError, EngineError
 from draggan_engine.dragging.drag_control import DragControl
 from draggan_engine.storage.image_io import read_mask, write_mask
 
-from .codec import HEADER, body_length, decode_command
+from .command_stream import receive_commands
 from .engine_state import EngineState
 from .failures import failure_of, report_failures
 from .job_queue import DragJob, InversionJob, UpdateResult
+from .lingering import wait_for_client
 from .messages import (
+    Attach,
     Command,
     Export,
     ExportFile,
@@ -45,6 +46,7 @@ from .messages import (
 )
 from .photograph_messages import InvertPhotograph, OpenPhotograph, ReadInversionMask, ViewPhotograph
 from .pull_messages import PullModel, StopPull
+from .resumed_session import resumed_event
 
 log = logging.getLogger("draggan_engine")
 
@@ -52,14 +54,17 @@ log = logging.getLogger("draggan_engine")
 class CommandReader:
     """Handles the commands of one connection, in a thread of its own."""
 
-    def __init__(self, connection: socket.socket, state: EngineState) -> None:
-        self._connection, self._engine_state = connection, state
+    def __init__(self, connection: socket.socket, state: EngineState, linger_seconds: float = 0.0) -> None:
+        self._connection, self._engine_state, self._linger_seconds = connection, state, linger_seconds
 
     def run(self) -> None:
-        """Handle commands until the client is gone or sends a malformed message; then let the engine end."""
+        """Handle commands until no client is left or one sends a malformed message; then let the engine end."""
+        connection: socket.socket | None = self._connection
         try:
-            for command in receive_commands(self._connection):
-                self._handle(command)
+            while connection is not None:
+                for command in receive_commands(connection):
+                    self._handle(command)
+                connection = self._next_client(connection)
         except DragganError as command_error:
             log.error("%s", command_error)
             self._engine_state.outbox.send(failure_of(command_error, "receive"))
@@ -67,6 +72,20 @@ class CommandReader:
             log.exception("command reader")
         finally:
             self._engine_state.close()
+
+    def _next_client(self, lost_connection: socket.socket) -> socket.socket | None:
+        """Linger after a client was lost; return the connection of the next one, or None if the engine is to end."""
+        state = self._engine_state
+        if not self._linger_seconds or state.jobs.is_closed:
+            return None
+        state.outbox.disconnect(lost_connection)
+        lost_connection.close()
+        state.drag_control.release_target()  # nobody moves it any longer
+        connection = wait_for_client(state, self._linger_seconds)
+        if connection is not None:
+            state.outbox.connect(connection, lambda: resumed_event(state.store))
+            state.drag_control.preview_shown()
+        return connection
 
     def _handle(self, command: Command) -> None:
         state = self._engine_state
@@ -102,6 +121,8 @@ class CommandReader:
                     state.model_pull.start(command)
             case StopPull():
                 state.model_pull.stop()
+            case Attach():
+                raise EngineError("malformed message: Attach is the first command of a connection")
             case Quit():
                 state.was_quit = True
                 state.close()
@@ -133,30 +154,3 @@ class CommandReader:
             raise EngineError("the model is still loading: the mask has the size of its images")
         mask, is_resized = read_mask(Path(command.path), loaded_model.info.size)
         self._engine_state.outbox.send(MaskLoaded(path=command.path, mask=mask, resized=is_resized))
-
-
-def receive_commands(connection: socket.socket) -> Iterator[Command]:
-    """Yield commands until the connection ends.
-
-    Raises:
-        EngineError: a malformed message came in.
-    """
-    while (message_header := _receive(connection, HEADER.size)) is not None:
-        message_body = _receive(connection, body_length(message_header))
-        if message_body is None:
-            return
-        yield decode_command(message_body)
-
-
-def _receive(connection: socket.socket, byte_count: int) -> bytes | None:
-    """Return that many bytes, or None if the connection ends before."""
-    received_bytes = bytearray()
-    while len(received_bytes) < byte_count:
-        try:
-            received_part = connection.recv(byte_count - len(received_bytes))
-        except OSError:
-            return None
-        if not received_part:
-            return None
-        received_bytes += received_part
-    return bytes(received_bytes)

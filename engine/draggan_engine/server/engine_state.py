@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.dragging.drag_control import DragControl
+from draggan_engine.storage.engine_socket import EngineSocket
 from draggan_engine.storage.session_store import SessionStore
 
 from .job_queue import JobQueue
@@ -35,6 +36,7 @@ class EngineState:
         model_pull: the download of a model.
         drag_control: of the drag or the inversion that was started last; until the first one, of none.
         was_quit: whether the client has sent `Quit`.
+        engine_socket: where an engine without a client listens for the next one.
     """
 
     def __init__(self, outbox: Outbox, store: SessionStore, device: str) -> None:
@@ -46,6 +48,7 @@ class EngineState:
         self.model_pull = ModelPull(outbox)
         self.drag_control = DragControl()
         self.was_quit = False
+        self.engine_socket: EngineSocket | None = None
 
     def use_model(self, model: Model) -> None:
         """Make a loaded model the session's model and report it to the client."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from dataclasses import dataclass
 
@@ -45,10 +46,17 @@ class JobQueue:
         self._waiting_jobs: deque[Job] = deque()
         self._jobs_changed = threading.Condition()
         self._is_closed = False
+        self._idle_since: float | None = None
 
     @property
     def is_closed(self) -> bool:
         return self._is_closed
+
+    @property
+    def idle_since(self) -> float | None:
+        """Since when the main thread has waited for a job, on the clock `time.monotonic`; None while it works."""
+        with self._jobs_changed:
+            return None if self._waiting_jobs else self._idle_since
 
     def put(self, job: Job) -> None:
         with self._jobs_changed:
@@ -79,6 +87,8 @@ class JobQueue:
     def get(self) -> Job | None:
         """Wait for the next job and return it; return None at the end."""
         with self._jobs_changed:
+            self._idle_since = time.monotonic()
             while not self._waiting_jobs and not self._is_closed:
                 self._jobs_changed.wait(SIGNAL_CHECK_SECONDS)
+            self._idle_since = None
             return self._waiting_jobs.popleft() if self._waiting_jobs else None

@@ -13,7 +13,8 @@ The conversation:
    drag it also sends `MoveLiveTarget`, and `ReleaseLiveTarget` to let the drag end.
 4. The other commands stand for themselves: each names its answer. Those about downloads are in `pull_messages`, those about
    photographs in `photograph_messages`.
-5. `Quit`, or the end of the connection, ends the engine after it has written the session.
+5. `Quit` ends the engine after it has written the session. So does the end of the connection, unless the engine lingers:
+   then it finishes what it is doing and waits for a client that sends `Attach`.
 
 A command that fails is answered by `Failed`. Events of the classes in `LOSSY` may be dropped when a newer event of the
 same class is waiting. All other events arrive, in order.
@@ -199,6 +200,15 @@ class MoveSession(FrozenModel):
     directory: str
 
 
+class Attach(FrozenModel):
+    """Take over a lingering engine: the first command on a connection to its socket. Answered by `Resumed`, `ModelLoaded`
+    and `DragStarted`, as far as there are a session, a model and a running drag; an engine of another version answers
+    `Failed` and waits for another client."""
+
+    type: Literal["attach"] = "attach"
+    version: str = Field(description="of the client's program")
+
+
 class Quit(FrozenModel):
     """End the running drag or inversion, write it, and exit."""
 
@@ -208,7 +218,7 @@ class Quit(FrozenModel):
 Command = (
     Render | Save | Export | ExportFile | StartDrag | SetPreviewSize | PreviewShown | MoveLiveTarget
     | ReleaseLiveTarget | StopDrag | ReadTrajectory | ListModels | LoadMask | SaveMask | LoadModel
-    | PullModel | StopPull | OpenPhotograph | InvertPhotograph | ViewPhotograph | ReadInversionMask | MoveSession | Quit
+    | PullModel | StopPull | OpenPhotograph | InvertPhotograph | ViewPhotograph | ReadInversionMask | MoveSession | Attach | Quit
 )  # fmt: skip
 
 # Events ----------------------------------------------------------------------------------------------
@@ -394,6 +404,7 @@ class Resumed(FrozenModel):
 
 FailedTask = Literal[
     "start",
+    "attach",
     "receive",
     "update_result",
     "render",

@@ -3,7 +3,8 @@
 It has three threads. The reader (`CommandReader`) handles commands and writes edits to disk from the first moment, also
 while torch loads or a drag runs. The writer (`Outbox`) sends events. The main thread (`Engine.run`) loads models and
 computes. A download of a model has a thread of its own. The process is the leader of a session of its own, so that it
-survives a hangup of the terminal. When its client is gone, it ends the running drag, writes it, and exits.
+survives a hangup of the terminal. When its client is gone, it ends the running drag, writes it, and exits, unless
+it was started with `--linger`: then it finishes the drag and waits for another client (`lingering`).
 """
 
 from __future__ import annotations
@@ -18,8 +19,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from draggan_engine.core.errors import DragganError
-from draggan_engine.core.history import History
-from draggan_engine.storage.inversion_files import inverted_photograph, unfinished_photograph
 from draggan_engine.storage.session_store import SessionStore
 
 from .codec import encode
@@ -27,9 +26,10 @@ from .command_reader import CommandReader
 from .engine_state import EngineState
 from .failures import failure_of, report_failures
 from .job_queue import DragJob, InversionJob, Job, UpdateResult
-from .messages import Export, ExportFile, FailedTask, LoadModel, Render, Resumed
+from .messages import Export, ExportFile, FailedTask, LoadModel, Render
 from .outbox import Outbox
 from .photograph_messages import OpenPhotograph, ReadInversionMask, ViewPhotograph
+from .resumed_session import resumed_event
 
 if TYPE_CHECKING:
     from draggan_engine.checkpoints.loader import Model
@@ -42,11 +42,14 @@ class Engine:
         connection: to the client.
         store: the session that the first model serves.
         device: where models are loaded.
+        linger_seconds: how long the engine waits for another client when it has lost one.
     """
 
-    def __init__(self, connection: socket.socket, store: SessionStore, device: str) -> None:
+    def __init__(
+        self, connection: socket.socket, store: SessionStore, device: str, linger_seconds: float = 0.0
+    ) -> None:
         self.state = EngineState(Outbox(connection), store, device)
-        self._command_reader = CommandReader(connection, self.state)
+        self._command_reader = CommandReader(connection, self.state, linger_seconds)
 
     def run(self, spec: str, latent_file: Path | None = None) -> None:
         """Load the model and do jobs until the client is gone and its files are written.
@@ -58,8 +61,8 @@ class Engine:
         state = self.state
         threading.Thread(target=self._command_reader.run, name="reader", daemon=True).start()
         with report_failures(state.outbox, "start"):
-            if state.store.history is not None:
-                state.outbox.send(_resumed(state.store, state.store.history))
+            if (resumed := resumed_event(state.store)) is not None:
+                state.outbox.send(resumed)
             from .model_jobs import load_first_model  # imports torch, while the reader works
 
             load_first_model(state, spec, latent_file)
@@ -71,19 +74,11 @@ class Engine:
                     load_another_model(state, job)
                 elif state.model is not None:  # without a model, edits are saved all the same
                     _run_job(state, state.model, job)
+        if state.engine_socket is not None:
+            state.engine_socket.close()
         if state.was_quit:
             state.store.close()
         state.outbox.close()
-
-
-def _resumed(store: SessionStore, history: History) -> Resumed:
-    """Return the event that a session has been resumed."""
-    photograph = unfinished = None
-    if store.directory is not None and store.starts_from_file:
-        photograph = inverted_photograph(store.directory)
-    elif store.directory is not None:
-        unfinished = unfinished_photograph(store.directory)
-    return Resumed.of(history, store.recovered_drags, photograph=photograph, unfinished_photograph=unfinished)
 
 
 def _task_of(job: Job) -> FailedTask:
@@ -142,6 +137,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--latent", type=Path, help="file of a latent that the session may start from")
     parser.add_argument("--out", type=Path, help="directory of a new session")
+    parser.add_argument(
+        "--linger",
+        type=float,
+        default=0.0,
+        help="seconds for which the engine waits for another client when it has lost one",
+    )
     parser.add_argument("--resume", type=Path, help="directory of a session to continue")
     options = parser.parse_args(arguments)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
@@ -152,7 +153,7 @@ def main(arguments: list[str] | None = None) -> None:
     except DragganError as session_error:
         connection.sendall(encode(failure_of(session_error, "start")))
         sys.exit(session_error.exit_code)
-    engine = Engine(connection, store, options.device)
+    engine = Engine(connection, store, options.device, options.linger)
     for signal_number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(signal_number, lambda *_: engine.state.close())
     engine.run(options.model, options.latent)

@@ -81,10 +81,10 @@ class EngineSocket:
 
         A client of another user is disconnected, and None is returned.
         """
-        self._listener.settimeout(timeout_seconds)
         try:
+            self._listener.settimeout(timeout_seconds)
             connection, _ = self._listener.accept()
-        except TimeoutError:
+        except OSError:  # the time is over, or another thread has closed the socket
             return None
         if not _is_same_user(connection):
             connection.close()

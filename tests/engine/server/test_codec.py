@@ -21,6 +21,7 @@ from draggan_engine.core.revision_id import DragRevisionId
 from draggan_engine.server.codec import HEADER, MAX_MESSAGE_BYTES, body_length, decode_command, decode_event, encode
 from draggan_engine.server.image_data import ImageData
 from draggan_engine.server.messages import (
+    Attach,
     Command,
     DragEnded,
     DragPreview,
@@ -123,6 +124,7 @@ COMMANDS: tuple[Command, ...] = (
     ViewPhotograph(edit=EDIT),
     ReadInversionMask(),
     MoveSession(directory="s-3"),
+    Attach(version="0.1.0"),
     Quit(),
 )
 EVENTS: tuple[Event, ...] = (

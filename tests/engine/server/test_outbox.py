@@ -8,22 +8,39 @@ from collections.abc import Iterator
 
 import pytest
 
+from draggan_engine.core.edit import Edit
+from draggan_engine.core.history import DragRecord, History
+from draggan_engine.core.model_info import ModelInfo
 from draggan_engine.server.image_data import ImageData
 from draggan_engine.server.messages import (
+    DragEnded,
     DragPreview,
     DragProgress,
+    DragStarted,
     Event,
     Exported,
     ExportProgress,
     Failed,
     ImageRendered,
     LoadProgress,
+    ModelLoaded,
+    Resumed,
     Saved,
 )
 from draggan_engine.server.outbox import Outbox
 from tests.support.engine_client import receive_event
 from tests.support.patience import PATIENCE
 
+EDIT = Edit(model="toy")
+SESSION = Resumed.of(History.of(EDIT), ())
+INFO = ModelInfo(
+    name="toy", sha256="00", family="StyleGAN2", format="native", width=8, height=8, num_ws=2, z_dim=8, w_dim=8,
+    mapping_layers=2, blocks=("b4", "b8"), rows=("b4.conv1",), parameters=1, psi=0.7, settings=EDIT.settings,
+)  # fmt: skip
+LOADED = ModelLoaded(spec="toy", info=INFO, device="cpu")
+RECORD = DragRecord(
+    number=3, source=EDIT.source, reason="stopped", steps=0, seconds=0.5, pairs=(), settings=EDIT.settings, masked=False
+)
 LARGER_THAN_SOCKET_BUFFERS = 4 * 1024 * 1024
 
 
@@ -140,17 +157,67 @@ def test_closing_does_not_wait_longer_than_it_was_told_to(connection: tuple[sock
     assert client.receive() == stalling_event(), "the client can still read it"
 
 
-def test_the_thread_ends_when_the_client_is_gone(connection: tuple[socket.socket, Client]) -> None:
+def next_connection() -> tuple[socket.socket, Client]:
+    client_end, engine_end = socket.socketpair()
+    return engine_end, Client(client_end)
+
+
+def test_the_next_client_gets_the_session_the_model_and_the_running_drag(
+    connection: tuple[socket.socket, Client],
+) -> None:
+    engine_end, client = connection
+    outbox = Outbox(engine_end)
+    for event in (LOADED, DragStarted(drag_number=3), Saved(change_count=1, directory="x")):
+        outbox.send(event)
+        assert client.receive() == event
+    outbox.disconnect(engine_end)
+    assert client.receive() is None
+    outbox.send(Saved(change_count=2, directory="x"))  # nobody is there
+    next_engine_end, next_client = next_connection()
+    with next_engine_end, next_client.connection:
+        outbox.connect(next_engine_end, lambda: SESSION)
+        outbox.send(progress(1))
+        assert [next_client.receive() for _ in range(4)] == [SESSION, LOADED, DragStarted(drag_number=3), progress(1)]
+        outbox.close(PATIENCE)
+
+
+def test_the_next_client_hears_nothing_of_a_drag_that_has_ended(connection: tuple[socket.socket, Client]) -> None:
+    engine_end, _client = connection
+    outbox = Outbox(engine_end)
+    outbox.send(DragStarted(drag_number=3))
+    outbox.disconnect(engine_end)
+    outbox.send(DragEnded(record=RECORD, revision=None))
+    next_engine_end, next_client = next_connection()
+    with next_engine_end, next_client.connection:
+        outbox.connect(next_engine_end, lambda: SESSION)
+        outbox.send(progress(1))
+        assert [next_client.receive() for _ in range(2)] == [SESSION, progress(1)]
+        outbox.close(PATIENCE)
+
+
+def test_a_client_that_never_reads_holds_up_nobody_else(connection: tuple[socket.socket, Client]) -> None:
+    engine_end, client = connection
+    outbox = Outbox(engine_end)
+    outbox.send(stalling_event())
+    assert client.connection.recv(1)
+    outbox.disconnect(engine_end)
+    next_engine_end, next_client = next_connection()
+    with next_engine_end, next_client.connection:
+        outbox.connect(next_engine_end, lambda: SESSION)
+        assert next_client.receive() == SESSION
+        outbox.close(PATIENCE)
+
+
+def test_the_thread_ends_without_a_client(connection: tuple[socket.socket, Client]) -> None:
     engine_end, client = connection
     threads_before = set(threading.enumerate())
     outbox = Outbox(engine_end)
     (writer,) = set(threading.enumerate()) - threads_before
     client.connection.close()
     outbox.send(progress(1))
-    writer.join(PATIENCE)
+    outbox.close(PATIENCE)
     assert not writer.is_alive()
     outbox.send(progress(2))  # has no effect
-    outbox.close(PATIENCE)
 
 
 def test_a_client_that_goes_in_the_middle_of_an_event_ends_the_thread(
@@ -163,6 +230,5 @@ def test_a_client_that_goes_in_the_middle_of_an_event_ends_the_thread(
     outbox.send(stalling_event())
     assert client.connection.recv(1)
     client.connection.close()
-    writer.join(PATIENCE)
-    assert not writer.is_alive()
     outbox.close(PATIENCE)
+    assert not writer.is_alive()
